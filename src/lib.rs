@@ -1,1 +1,7 @@
-//! Drydock.
+//! Drydock runs tasks on the bare-metal nodes of a site and tells everybody, live, how far it is.
+
+pub mod clock;
+pub mod domain;
+pub mod proto;
+
+pub mod api;
