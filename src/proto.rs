@@ -7,6 +7,7 @@
 /// Messages, clients and servers of the package `drydock.v1`.
 #[expect(
     clippy::allow_attributes_without_reason,
+    clippy::disallowed_types,
     reason = "generated code, which brings its own attributes"
 )]
 pub mod v1 {
@@ -19,6 +20,7 @@ pub mod v1 {
 #[expect(
     clippy::allow_attributes,
     clippy::allow_attributes_without_reason,
+    clippy::disallowed_types,
     reason = "generated code, which brings its own attributes"
 )]
 pub(crate) mod framed {

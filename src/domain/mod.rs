@@ -18,6 +18,8 @@ pub mod state;
 
 pub mod result;
 
+pub mod ending;
+
 pub mod task;
 
 pub mod event;
@@ -25,6 +27,7 @@ pub mod event;
 pub mod task_filter;
 
 pub use action::Action;
+pub use ending::Ending;
 pub use event::{Commit, Event, EventKind, RootFacts, Subject};
 pub use id::{InstanceId, RequestId, TaskId};
 pub use result::{Reason, ResultStatus};

@@ -1,0 +1,243 @@
+//! Connections: what each database needs to be durable, and who may use which connection.
+//!
+//! SQLite has one writer connection and several readers, and one process per file. PostgreSQL has
+//! a pool, and one connection of its own for leases, so that a busy pool never costs a lease.
+
+use std::fs::{File, OpenOptions, TryLockError};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use sea_orm::{
+    AccessMode, ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DatabaseTransaction,
+    DbErr, IsolationLevel, SqliteTransactionMode, TransactionOptions, TransactionTrait,
+};
+use sqlx::sqlite::{SqliteJournalMode, SqliteSynchronous};
+use tracing::warn;
+
+use super::error::{Error, OpenError};
+use super::sql::{Dialect, get};
+use super::{DatabaseUrl, StoreOptions};
+
+/// Readers of a SQLite file: enough that a long snapshot does not keep others waiting.
+const SQLITE_READERS: u32 = 6;
+
+/// Connections of a PostgreSQL pool: batches use one, reads and claims share the rest.
+const POSTGRES_CONNECTIONS: u32 = 12;
+
+/// How long a caller waits for a connection before the database counts as away.
+const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// How often opening is tried, and how long it waits in between: a database that starts together
+/// with the service is there within seconds; one that is not there is soon said to be missing.
+const OPEN_ATTEMPTS: u32 = 6;
+const OPEN_PAUSE: Duration = Duration::from_millis(500);
+
+/// The database's connections. Cheap to clone.
+#[derive(Clone)]
+pub(super) struct Connections {
+    pub(super) dialect: Dialect,
+    /// Short reads.
+    pub(super) read: DatabaseConnection,
+    write: DatabaseConnection,
+    /// Leases only.
+    pub(super) lease: DatabaseConnection,
+    /// Keeps the SQLite file ours for as long as a connection may be open.
+    _lock: Option<Arc<File>>,
+}
+
+impl Connections {
+    /// Connects, with bounded retries, and checks what durability rests on.
+    pub(super) async fn open(options: &StoreOptions) -> Result<Self, OpenError> {
+        match &options.url {
+            DatabaseUrl::Sqlite(path) => open_sqlite(path).await,
+            DatabaseUrl::Postgres(url) => {
+                let mut pause = OPEN_PAUSE;
+                for attempt in 1.. {
+                    match open_postgres(url).await {
+                        Err(OpenError::Connect(error)) if attempt < OPEN_ATTEMPTS => {
+                            warn!(attempt, %error, "database not reachable, trying again");
+                            tokio::time::sleep(pause).await;
+                            pause *= 2;
+                        }
+                        result => return result,
+                    }
+                }
+                unreachable!("the last attempt returns")
+            }
+        }
+    }
+
+    /// Begins a transaction that writes. Never drop it in flight: it runs in a task of its own
+    /// that ends it, because a dropped one may go back to the pool still open.
+    pub(super) async fn begin_write(&self) -> Result<DatabaseTransaction, Error> {
+        let options = match self.dialect {
+            Dialect::Sqlite => TransactionOptions {
+                // A read that is upgraded to a write fails at once when another wrote between.
+                sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
+                ..TransactionOptions::default()
+            },
+            Dialect::Postgres => TransactionOptions::default(),
+        };
+        Ok(self.write.begin_with_options(options).await?)
+    }
+
+    /// Begins a transaction in which every read sees the same moment.
+    pub(super) async fn begin_read(&self) -> Result<DatabaseTransaction, Error> {
+        Ok(match self.dialect {
+            Dialect::Sqlite => self.read.begin().await?,
+            Dialect::Postgres => {
+                self.read
+                    .begin_with_config(
+                        Some(IsolationLevel::RepeatableRead),
+                        Some(AccessMode::ReadOnly),
+                    )
+                    .await?
+            }
+        })
+    }
+
+    /// The connection for schema changes.
+    pub(super) fn admin(&self) -> &DatabaseConnection {
+        &self.write
+    }
+
+    /// Closes every connection.
+    pub(super) async fn close(&self) {
+        for connection in [&self.read, &self.lease, &self.write] {
+            if let Err(error) = connection.close_by_ref().await {
+                warn!(%error, "closing a database connection");
+            }
+        }
+    }
+}
+
+async fn open_sqlite(path: &Path) -> Result<Connections, OpenError> {
+    let lock = lock_file(path)?;
+    let url = format!("sqlite://{}", path.display());
+    let file = path.to_owned();
+    let mut options = ConnectOptions::new(url);
+    options
+        .sqlx_logging(false)
+        .acquire_timeout(ACQUIRE_TIMEOUT)
+        // A connection that is open costs nothing; reopening one throws away its statements.
+        .idle_timeout(None::<Duration>)
+        .max_lifetime(None::<Duration>);
+    let configure = move |options: sqlx::sqlite::SqliteConnectOptions, writer: bool| {
+        let options = options
+            .filename(&file)
+            .create_if_missing(writer)
+            .journal_mode(SqliteJournalMode::Wal)
+            .synchronous(SqliteSynchronous::Full)
+            .busy_timeout(Duration::from_secs(5))
+            .statement_cache_capacity(256)
+            // 64 MiB of page cache for the writer: indexes of large trees stay in memory.
+            .pragma("cache_size", if writer { "-65536" } else { "-8192" })
+            .pragma("temp_store", "memory");
+        if writer {
+            options
+        } else {
+            options.pragma("query_only", "true")
+        }
+    };
+    let mut writer = options.clone();
+    let configure_writer = configure.clone();
+    writer
+        .max_connections(1)
+        .min_connections(1)
+        .map_sqlx_sqlite_opts(move |options| configure_writer(options, true));
+    let write = Database::connect(writer)
+        .await
+        .map_err(OpenError::Connect)?;
+    let mut readers = options;
+    readers
+        .max_connections(SQLITE_READERS)
+        .min_connections(1)
+        .map_sqlx_sqlite_opts(move |options| configure(options, false));
+    let read = Database::connect(readers)
+        .await
+        .map_err(OpenError::Connect)?;
+    Ok(Connections {
+        dialect: Dialect::Sqlite,
+        read,
+        lease: write.clone(),
+        write,
+        _lock: Some(Arc::new(lock)),
+    })
+}
+
+/// Takes the file beside the database that says which process has it. The operating system
+/// gives it back when the process ends, however it ends.
+fn lock_file(path: &Path) -> Result<File, OpenError> {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".lock");
+    let name = PathBuf::from(name);
+    if let Some(parent) = path
+        .parent()
+        .filter(|parent| !parent.as_os_str().is_empty())
+    {
+        std::fs::create_dir_all(parent).map_err(|source| OpenError::File {
+            path: parent.to_owned(),
+            source,
+        })?;
+    }
+    let file = OpenOptions::new()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .open(&name)
+        .map_err(|source| OpenError::File {
+            path: name.clone(),
+            source,
+        })?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(OpenError::InUse {
+            path: path.to_owned(),
+        }),
+        Err(TryLockError::Error(source)) => Err(OpenError::File { path: name, source }),
+    }
+}
+
+async fn open_postgres(url: &str) -> Result<Connections, OpenError> {
+    let pool = |connections: u32, name: &'static str| {
+        let mut options = ConnectOptions::new(url);
+        options
+            .sqlx_logging(false)
+            .acquire_timeout(ACQUIRE_TIMEOUT)
+            .max_connections(connections)
+            .min_connections(1)
+            .map_sqlx_postgres_opts(move |options| {
+                options.application_name(name).options([
+                    ("lock_timeout", "2s"),
+                    ("statement_timeout", "10s"),
+                    ("idle_in_transaction_session_timeout", "15s"),
+                    // Each is a custom plan that costs more than it saves at these sizes.
+                    ("jit", "off"),
+                ])
+            });
+        options
+    };
+    let connect = async |options| Database::connect(options).await.map_err(OpenError::Connect);
+    let shared = connect(pool(POSTGRES_CONNECTIONS, "drydock")).await?;
+    let connections = Connections {
+        dialect: Dialect::Postgres,
+        read: shared.clone(),
+        write: shared,
+        lease: connect(pool(1, "drydock-lease")).await?,
+        _lock: None,
+    };
+    for (setting, unsafe_value) in [("fsync", "off"), ("synchronous_commit", "off")] {
+        let row = connections
+            .read
+            .query_one_raw(Dialect::Postgres.statement(&format!("SHOW {setting}"), []))
+            .await
+            .map_err(OpenError::Connect)?
+            .ok_or_else(|| OpenError::Connect(DbErr::Custom(format!("no setting {setting}"))))?;
+        let value: String = get(&row, setting)?;
+        if value == unsafe_value {
+            return Err(OpenError::NotDurable { setting, value });
+        }
+    }
+    Ok(connections)
+}

@@ -1,0 +1,327 @@
+//! Leases and claims: which replica lives, and which tree is whose.
+//!
+//! Lease arithmetic uses the database's clock on PostgreSQL. On SQLite the file lock proves that
+//! no other process lives, so the one process's own clock will do.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use sea_orm::{ConnectionTrait, QueryResult, Value};
+use uuid::Uuid;
+
+use super::Renewal;
+use super::connect::Connections;
+use super::detail;
+use super::error::Error;
+use super::row::{self, SELECT_TASK, parse_json};
+use super::sql::{Dialect, ID_COLUMN, IdRow, corrupt, get, get_id, get_optional_text, json};
+use super::write::{Claimed, OpenTree, PreviousOwner};
+use crate::domain::{InstanceId, Task, TaskId, TaskStatus};
+
+/// The database's time now, in SQL; on SQLite the moment is given as `$1`.
+fn now(dialect: Dialect) -> &'static str {
+    match dialect {
+        Dialect::Sqlite => "$1",
+        Dialect::Postgres => "clock_timestamp()",
+    }
+}
+
+/// The moment a lease begun now ends, in SQL; `$2` is its length in microseconds.
+fn expiry(dialect: Dialect) -> &'static str {
+    match dialect {
+        Dialect::Sqlite => "$1 + $2",
+        Dialect::Postgres => "clock_timestamp() + $2 * interval '1 microsecond'",
+    }
+}
+
+fn arguments(dialect: Dialect, lease: Duration, instance: InstanceId) -> [Value; 3] {
+    [
+        dialect.time(crate::clock::now()),
+        i64::try_from(lease.as_micros()).unwrap_or(i64::MAX).into(),
+        instance.0.into(),
+    ]
+}
+
+/// PostgreSQL wants every placeholder to be used: this uses `$1` without any effect.
+const USE_FIRST: &str = "($1 IS NOT NULL)";
+
+/// Registers an instance with a full lease.
+pub(super) async fn register(
+    connections: &Connections,
+    lease: Duration,
+    instance: InstanceId,
+) -> Result<(), Error> {
+    let dialect = connections.dialect;
+    let (now, expiry) = (now(dialect), expiry(dialect));
+    let sql = format!(
+        "INSERT INTO active_instances (instance_id, started, renewed, expires) \
+         SELECT $3, {now}, {now}, {expiry} WHERE {USE_FIRST}"
+    );
+    connections
+        .lease
+        .execute_raw(dialect.statement(&sql, arguments(dialect, lease, instance)))
+        .await?;
+    Ok(())
+}
+
+/// Extends a lease that has not run out. One that has stays dead.
+pub(super) async fn renew(
+    connections: &Connections,
+    lease: Duration,
+    instance: InstanceId,
+) -> Result<Renewal, Error> {
+    let dialect = connections.dialect;
+    let (now, expiry) = (now(dialect), expiry(dialect));
+    // Where no other process can have taken over, a late renewal is as good as an early one.
+    let alive = match dialect {
+        Dialect::Sqlite => "true".to_owned(),
+        Dialect::Postgres => format!("expires > {now}"),
+    };
+    let sql = format!(
+        "UPDATE active_instances SET renewed = {now}, expires = {expiry} \
+         WHERE instance_id = $3 AND {alive} AND {USE_FIRST}"
+    );
+    let renewed = connections
+        .lease
+        .execute_raw(dialect.statement(&sql, arguments(dialect, lease, instance)))
+        .await?
+        .rows_affected();
+    Ok(if renewed == 1 {
+        Renewal::Renewed
+    } else {
+        Renewal::Lost
+    })
+}
+
+/// Forgets every instance: called when the SQLite file's lock proves them all dead.
+pub(super) async fn forget_instances(connections: &Connections) -> Result<(), Error> {
+    connections
+        .lease
+        .execute_raw(
+            connections
+                .dialect
+                .statement("DELETE FROM active_instances", []),
+        )
+        .await?;
+    Ok(())
+}
+
+/// Takes claimable roots, oldest first. The new epoch fences every earlier owner.
+pub(super) async fn claim(
+    connections: &Connections,
+    instance: InstanceId,
+    limit: u32,
+) -> Result<Vec<Claimed>, Error> {
+    let dialect = connections.dialect;
+    let transaction = connections.begin_write().await?;
+    let claimed = match take(dialect, &transaction, instance, limit).await {
+        Ok(claimed) => claimed,
+        Err(error) => {
+            // The first error counts; the connection goes with its transaction if this fails.
+            transaction.rollback().await.ok();
+            return Err(error);
+        }
+    };
+    if claimed.is_empty() {
+        transaction.rollback().await?;
+    } else {
+        transaction.commit().await?;
+    }
+    Ok(claimed)
+}
+
+async fn take<C: ConnectionTrait>(
+    dialect: Dialect,
+    connection: &C,
+    instance: InstanceId,
+    limit: u32,
+) -> Result<Vec<Claimed>, Error> {
+    let now = now(dialect);
+    let sql = format!(
+        "SELECT t.task_id, t.owner, t.released FROM tasks t \
+         WHERE t.parent_task_id IS NULL AND t.status < {terminal} AND t.status >= {queued} \
+           AND {USE_FIRST} \
+           AND (t.owner IS NULL OR t.released OR NOT EXISTS (\
+             SELECT 1 FROM active_instances a WHERE a.instance_id = t.owner AND a.expires > {now})) \
+           AND EXISTS (SELECT 1 FROM active_instances a \
+             WHERE a.instance_id = $3 AND a.expires > {now}) \
+         ORDER BY t.created, t.task_id LIMIT $2{lock}",
+        terminal = TaskStatus::Complete as i16,
+        queued = TaskStatus::Queued as i16,
+        lock = dialect.for_update("t", true),
+    );
+    let values = [
+        dialect.time(crate::clock::now()),
+        i64::from(limit).into(),
+        instance.0.into(),
+    ];
+    let rows = connection
+        .query_all_raw(dialect.statement(&sql, values))
+        .await?;
+    if rows.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut previous = HashMap::new();
+    for row in &rows {
+        let owner = get::<Option<Uuid>>(row, "owner")?.map(InstanceId);
+        let released: bool = get(row, "released")?;
+        previous.insert(
+            get_id(row, "task_id")?,
+            match owner {
+                None => PreviousOwner::None,
+                Some(_) if released => PreviousOwner::Released,
+                Some(owner) if dialect == Dialect::Sqlite => PreviousOwner::Dead(owner),
+                Some(owner) => PreviousOwner::Expired(owner),
+            },
+        );
+    }
+    let ids: Vec<IdRow> = previous.keys().copied().map(IdRow::from).collect();
+    let ids = json(&ids)?;
+    let selected = format!("(SELECT id FROM {} AS e)", dialect.rows("$1", ID_COLUMN));
+    let sql = format!(
+        "UPDATE tasks SET owner = $2, released = false, epoch = epoch + 1 \
+         WHERE task_id IN {selected}"
+    );
+    connection
+        .execute_raw(dialect.statement(&sql, [ids.clone(), instance.0.into()]))
+        .await?;
+    let sql = format!(
+        "SELECT c.*, s.site, CAST(s.target_nodes AS text) AS target_nodes FROM \
+         ({SELECT_TASK} WHERE t.task_id IN {selected}) AS c \
+         JOIN task_specs s ON s.task_id = c.task_id ORDER BY c.created, c.task_id"
+    );
+    let rows = connection
+        .query_all_raw(dialect.statement(&sql, [ids]))
+        .await?;
+    let mut tasks = Vec::with_capacity(rows.len());
+    for row in &rows {
+        tasks.push(row::task(dialect, row)?);
+    }
+    detail::load(dialect, connection, &mut tasks).await?;
+    tasks
+        .into_iter()
+        .zip(&rows)
+        .map(|(task, row)| claimed(task, row, &previous))
+        .collect()
+}
+
+fn claimed(
+    mut task: Task,
+    row: &QueryResult,
+    previous: &HashMap<TaskId, PreviousOwner>,
+) -> Result<Claimed, Error> {
+    if let (Some(detail), Some(names)) = (
+        task.detail.as_mut(),
+        get::<Option<String>>(row, "target_nodes")?,
+    ) {
+        detail.target_nodes = parse_json("target nodes", &names)?;
+    }
+    Ok(Claimed {
+        epoch: get(row, "epoch")?,
+        site: get_optional_text(row, "site")?,
+        previous: previous
+            .get(&task.task_id)
+            .copied()
+            .ok_or_else(|| corrupt("claim", task.task_id))?,
+        task,
+    })
+}
+
+/// Gives back every tree of the instance, and the instance.
+pub(super) async fn release(connections: &Connections, instance: InstanceId) -> Result<(), Error> {
+    let dialect = connections.dialect;
+    let transaction = connections.begin_write().await?;
+    for sql in [
+        "UPDATE tasks SET released = true WHERE owner = $1 AND status < 5",
+        "DELETE FROM active_instances WHERE instance_id = $1",
+    ] {
+        if let Err(error) = transaction
+            .execute_raw(dialect.statement(sql, [instance.0.into()]))
+            .await
+        {
+            // The first error counts; the lease runs out by itself if nothing else works.
+            transaction.rollback().await.ok();
+            return Err(error.into());
+        }
+    }
+    Ok(transaction.commit().await?)
+}
+
+/// The roots that the instance owns and that are not terminal.
+pub(super) async fn owned(
+    connections: &Connections,
+    instance: InstanceId,
+) -> Result<Vec<(TaskId, i64, TaskStatus)>, Error> {
+    let dialect = connections.dialect;
+    connections
+        .read
+        .query_all_raw(dialect.statement(
+            "SELECT task_id, epoch, status FROM tasks WHERE owner = $1 AND status < 5",
+            [instance.0.into()],
+        ))
+        .await?
+        .iter()
+        .map(|row| {
+            let status: i16 = get(row, "status")?;
+            Ok((
+                get_id(row, "task_id")?,
+                get(row, "epoch")?,
+                TaskStatus::from_number(status).ok_or_else(|| corrupt("status", status))?,
+            ))
+        })
+        .collect()
+}
+
+/// What of a tree is not through: bounded by what runs at once, not by the tree.
+pub(super) async fn open_tree(connections: &Connections, root: TaskId) -> Result<OpenTree, Error> {
+    let dialect = connections.dialect;
+    let transaction = connections.begin_read().await?;
+    let open = "t.status < 5";
+    let read = async |condition: &str| -> Result<Vec<Task>, Error> {
+        let sql = format!("{SELECT_TASK} WHERE {condition} ORDER BY t.depth, t.ordinal");
+        let mut tasks = Vec::new();
+        for row in transaction
+            .query_all_raw(dialect.statement(&sql, [root.0.into()]))
+            .await?
+        {
+            tasks.push(row::task(dialect, &row)?);
+        }
+        detail::load(dialect, &transaction, &mut tasks).await?;
+        Ok(tasks)
+    };
+    let tree = OpenTree {
+        children: read(&format!("t.parent_task_id = $1 AND {open}")).await?,
+        grandchildren: read(
+            "t.parent_task_id IN (SELECT p.task_id FROM tasks p \
+             WHERE p.parent_task_id = $1 AND p.status < 5)",
+        )
+        .await?,
+        ended_steps: read(
+            "t.parent_task_id = $1 AND t.node_name IS NULL AND t.step IS NOT NULL \
+             AND t.status >= 5",
+        )
+        .await?,
+    };
+    transaction.commit().await?;
+    Ok(tree)
+}
+
+/// Every target node of a root, sorted.
+pub(super) async fn target_nodes(
+    connections: &Connections,
+    root: TaskId,
+) -> Result<Vec<Arc<str>>, Error> {
+    let row = connections
+        .read
+        .query_one_raw(connections.dialect.statement(
+            "SELECT CAST(target_nodes AS text) AS target_nodes FROM task_specs WHERE task_id = $1",
+            [root.0.into()],
+        ))
+        .await?;
+    let text = row
+        .map(|row| get::<Option<String>>(&row, "target_nodes"))
+        .transpose()?
+        .flatten();
+    text.map_or(Ok(Vec::new()), |text| parse_json("target nodes", &text))
+}

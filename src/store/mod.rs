@@ -1,0 +1,384 @@
+//! The store: tasks and their journal in SQLite or PostgreSQL. The only layer that knows either.
+//!
+//! A write is durable when its call returns, and its events are committed with it, in an order
+//! that is the order of their sequences. Read in this order: [`write`] and [`read`] are what
+//! callers see; `batch` commits groups of writes, which `apply` turns into rows and events and
+//! `journal` numbers; `lease` says which replica owns which tree.
+#![expect(clippy::disallowed_types, reason = "this layer owns the database")]
+
+pub mod error;
+pub mod read;
+pub mod write;
+
+mod batch;
+
+mod apply;
+mod create;
+mod lock;
+mod terminate;
+
+mod journal;
+
+mod lease;
+
+mod detail;
+mod query;
+mod snapshot;
+
+pub mod admin;
+
+mod connect;
+mod doorbell;
+
+pub(crate) mod codec;
+mod row;
+mod sql;
+
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::{broadcast, mpsc, oneshot, watch};
+use tokio::task::JoinHandle;
+
+pub use error::{Error, OpenError, WriteError};
+pub use read::{
+    Clock, JournalPage, JournalScope, ListPage, ListPosition, MessageQuery, Order, SnapshotScope,
+    Tree, View,
+};
+pub use snapshot::Sink;
+pub use write::{
+    AuditRecord, Change, ChangeKind, Claimed, Created, Ending, FrozenDesign, NewMessage, NewRoot,
+    NodeLock, OpenTree, PreviousOwner, RequestKey, RootChange, Start, Terminated, Termination,
+    TreeWrite, Written,
+};
+
+use crate::domain::{
+    Commit, InstanceId, Message, ResultStatus, Task, TaskFilter, TaskId, TaskStatus,
+};
+use batch::Request;
+use connect::Connections;
+use journal::Publisher;
+use sql::Dialect;
+
+/// Where the database is.
+#[derive(Clone, PartialEq, Eq)]
+pub enum DatabaseUrl {
+    /// A file, created if missing; one process at a time.
+    Sqlite(PathBuf),
+    /// A server, any number of replicas. The URL may hold a password.
+    Postgres(String),
+}
+
+impl std::fmt::Debug for DatabaseUrl {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Sqlite(path) => write!(f, "sqlite:{}", path.display()),
+            Self::Postgres(_) => f.write_str("postgres://..."),
+        }
+    }
+}
+
+/// How to open the store.
+#[derive(Clone, Debug)]
+pub struct StoreOptions {
+    /// The database.
+    pub url: DatabaseUrl,
+    /// Apply pending migrations, or refuse to open when there are any.
+    pub migrate: bool,
+    /// How long an instance lives without a renewal.
+    pub lease: Duration,
+}
+
+/// What came of renewing an instance's lease.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Renewal {
+    /// Good for another lease, counted from before the call.
+    Renewed,
+    /// It had run out: the instance is dead for good. Take a new id, drop its trees.
+    Lost,
+}
+
+/// The store. Cheap to clone; every clone is the same store.
+#[derive(Clone)]
+pub struct Store {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    connections: Connections,
+    lease: Duration,
+    publisher: Publisher,
+    doorbell: watch::Sender<u64>,
+    /// None once the store closes.
+    requests: Mutex<Option<mpsc::Sender<Request>>>,
+    batches: Mutex<Option<JoinHandle<()>>>,
+    /// The doorbell's two halves, which run for ever.
+    bells: Vec<JoinHandle<()>>,
+}
+
+impl Store {
+    /// Opens the store: connects (bounded retries), checks what durability needs, migrates.
+    pub async fn open(options: StoreOptions) -> Result<Self, OpenError> {
+        let connections = Connections::open(&options).await?;
+        admin::prepare(&connections, &options).await?;
+        let publisher = Publisher::new();
+        let doorbell = watch::Sender::new(0);
+        let mut bells = Vec::new();
+        match &options.url {
+            // The file's lock proves that no instance of another process lives.
+            DatabaseUrl::Sqlite(_) => lease::forget_instances(&connections).await?,
+            DatabaseUrl::Postgres(url) => {
+                bells.push(tokio::spawn(doorbell::ring(
+                    connections.clone(),
+                    publisher.clone(),
+                )));
+                bells.push(tokio::spawn(doorbell::listen(
+                    url.clone(),
+                    doorbell.clone(),
+                )));
+            }
+        }
+        let (sender, receiver) = batch::queue();
+        let batches = tokio::spawn(batch::run(connections.clone(), receiver, publisher.clone()));
+        Ok(Self {
+            inner: Arc::new(Inner {
+                connections,
+                lease: options.lease,
+                publisher,
+                doorbell,
+                requests: Mutex::new(Some(sender)),
+                batches: Mutex::new(Some(batches)),
+                bells,
+            }),
+        })
+    }
+
+    /// Commits what is queued, refuses what comes later, and closes every connection.
+    pub async fn close(&self) {
+        drop(lock(&self.inner.requests).take());
+        let batches = lock(&self.inner.batches).take();
+        if let Some(batches) = batches
+            && let Err(error) = batches.await
+        {
+            tracing::error!(%error, "the store's batches ended badly");
+        }
+        for bell in &self.inner.bells {
+            bell.abort();
+        }
+        self.inner.connections.close().await;
+    }
+
+    /// Commits made through this store, in commit order, each sent after its commit. A fast path
+    /// and never the truth: a receiver that lags, or sees a hole in the sequences, reads the
+    /// journal.
+    pub fn commits(&self) -> broadcast::Receiver<Arc<Commit>> {
+        self.inner.publisher.subscribe()
+    }
+
+    /// Changes whenever another replica may have committed something: a hint that may be late or
+    /// lost, so poll behind it. Never changes on SQLite.
+    pub fn doorbell(&self) -> watch::Receiver<u64> {
+        self.inner.doorbell.subscribe()
+    }
+
+    /// Whether other processes may write to the same database.
+    pub fn is_shared(&self) -> bool {
+        self.inner.connections.dialect == Dialect::Postgres
+    }
+
+    /// Creates a root, requested and then queued. Durable when it returns.
+    pub async fn create(&self, root: NewRoot) -> Result<Created, Error> {
+        let (reply, answer) = oneshot::channel();
+        self.send(Request::Create(Box::new(root), reply)).await?;
+        answer.await.map_err(|_| Error::Closed)?
+    }
+
+    /// Records a request to stop a root, under the root's lock. Durable when it returns.
+    pub async fn terminate(&self, request: Termination) -> Result<Terminated, Error> {
+        let task_id = request.task_id;
+        let (connections, publisher) =
+            (self.inner.connections.clone(), self.inner.publisher.clone());
+        let answer =
+            detached(async move { terminate::terminate(&connections, &publisher, &request).await })
+                .await?;
+        let task = match answer {
+            Some(Terminated::Unchanged(_)) | None => self.task(task_id, View::Full).await?,
+            Some(answer) => return Ok(answer),
+        };
+        Ok(match (task, answer.is_none()) {
+            (None, _) => Terminated::NotFound,
+            (Some(task), true) => Terminated::Accepted(task),
+            (Some(task), false) => Terminated::Unchanged(task),
+        })
+    }
+
+    /// Commits an owner's write to its tree, together with others' in one transaction. Durable
+    /// when it returns.
+    pub async fn write(&self, write: TreeWrite) -> Result<Written, WriteError> {
+        let (reply, answer) = oneshot::channel();
+        self.send(Request::Tree(Box::new(write), reply)).await?;
+        answer.await.map_err(|_| Error::Closed)?
+    }
+
+    async fn send(&self, request: Request) -> Result<(), Error> {
+        let sender = lock(&self.inner.requests).clone().ok_or(Error::Closed)?;
+        sender.send(request).await.map_err(|_| Error::Closed)
+    }
+
+    /// Registers this process as an instance with a full lease.
+    pub async fn register(&self, instance: InstanceId) -> Result<(), Error> {
+        let inner = Arc::clone(&self.inner);
+        detached(async move { lease::register(&inner.connections, inner.lease, instance).await })
+            .await
+    }
+
+    /// Renews the lease, on a connection of its own.
+    pub async fn renew(&self, instance: InstanceId) -> Result<Renewal, Error> {
+        let inner = Arc::clone(&self.inner);
+        detached(async move { lease::renew(&inner.connections, inner.lease, instance).await }).await
+    }
+
+    /// Takes up to `limit` claimable roots, oldest first, raising their epochs. None when the
+    /// instance's own lease has run out.
+    pub async fn claim(&self, instance: InstanceId, limit: u32) -> Result<Vec<Claimed>, Error> {
+        let connections = self.inner.connections.clone();
+        detached(async move { lease::claim(&connections, instance, limit).await }).await
+    }
+
+    /// Gives back every root of the instance, and the instance itself: others continue at once.
+    pub async fn release(&self, instance: InstanceId) -> Result<(), Error> {
+        let connections = self.inner.connections.clone();
+        detached(async move { lease::release(&connections, instance).await }).await
+    }
+
+    /// The epoch and status of each root that the instance owns and that is not terminal: what a
+    /// lost hint would have told.
+    pub async fn owned(
+        &self,
+        instance: InstanceId,
+    ) -> Result<Vec<(TaskId, i64, TaskStatus)>, Error> {
+        lease::owned(&self.inner.connections, instance).await
+    }
+
+    /// What of a tree is not through.
+    pub async fn open_tree(&self, root: TaskId) -> Result<OpenTree, Error> {
+        let connections = self.inner.connections.clone();
+        detached(async move { lease::open_tree(&connections, root).await }).await
+    }
+
+    /// Every target node of a root, sorted; none before it started.
+    pub async fn target_nodes(&self, root: TaskId) -> Result<Vec<Arc<str>>, Error> {
+        lease::target_nodes(&self.inner.connections, root).await
+    }
+
+    /// A design's stored, compressed bytes.
+    pub async fn design(&self, digest: &str) -> Result<Option<Vec<u8>>, Error> {
+        query::design(&self.inner.connections, digest).await
+    }
+
+    /// Roots that wait in the queue.
+    pub async fn queued_roots(&self) -> Result<u64, Error> {
+        query::queued_roots(&self.inner.connections).await
+    }
+
+    /// The name and outcome of each node subtask of a root, sorted by name. Target nodes without
+    /// a subtask are not among them.
+    pub async fn node_outcomes(
+        &self,
+        root: TaskId,
+    ) -> Result<Vec<(Arc<str>, ResultStatus)>, Error> {
+        query::node_outcomes(&self.inner.connections, root).await
+    }
+
+    /// One task; none: no such task.
+    pub async fn task(&self, task_id: TaskId, view: View) -> Result<Option<Task>, Error> {
+        let connections = self.inner.connections.clone();
+        detached(async move { query::task(&connections, task_id, view).await }).await
+    }
+
+    /// A task and what is below it, parents first, at most `limit` tasks; none: no such task.
+    pub async fn tree(
+        &self,
+        task_id: TaskId,
+        max_depth: Option<u32>,
+        view: View,
+        limit: usize,
+    ) -> Result<Option<Tree>, Error> {
+        let connections = self.inner.connections.clone();
+        detached(async move { query::tree(&connections, task_id, max_depth, view, limit).await })
+            .await
+    }
+
+    /// A page of the tasks that match.
+    pub async fn list(
+        &self,
+        filter: &TaskFilter,
+        order: Order,
+        after: Option<ListPosition>,
+        limit: u64,
+        view: View,
+    ) -> Result<ListPage, Error> {
+        let connections = self.inner.connections.clone();
+        let filter = filter.clone();
+        detached(async move { query::list(&connections, &filter, order, after, limit, view).await })
+            .await
+    }
+
+    /// Messages in the order of the journal, with the task each is about.
+    pub async fn messages(&self, query: MessageQuery) -> Result<Vec<(TaskId, Message)>, Error> {
+        query::messages(&self.inner.connections, &query).await
+    }
+
+    /// Where the journal stands.
+    pub async fn clock(&self) -> Result<Clock, Error> {
+        journal::clock(self.inner.connections.dialect, &self.inner.connections.read).await
+    }
+
+    /// The journal after `after`: about `limit` events, one commit at least.
+    pub async fn journal(
+        &self,
+        scope: JournalScope,
+        after: i64,
+        limit: usize,
+    ) -> Result<JournalPage, Error> {
+        let connections = &self.inner.connections;
+        journal::read(connections.dialect, &connections.read, scope, after, limit).await
+    }
+
+    /// The commit with the `task_finished` event of a terminal task.
+    pub async fn finishing_commit(&self, task: &Task) -> Result<Option<Arc<Commit>>, Error> {
+        let connections = &self.inner.connections;
+        journal::finishing_commit(connections.dialect, &connections.read, task).await
+    }
+
+    /// Reads every task of the scope, parents first, with lists, as of one sequence, handing each
+    /// to `sink` as it is read. The read transaction has ended when this returns. None: no such
+    /// task. Must not be dropped in flight: call it from a task of its own.
+    pub async fn snapshot(
+        &self,
+        scope: SnapshotScope,
+        sink: Sink<'_>,
+    ) -> Result<Option<Clock>, Error> {
+        snapshot::read(&self.inner.connections, &scope, sink).await
+    }
+}
+
+/// Runs a transaction in a task of its own: a caller that goes away, as gRPC handlers do when
+/// their client disconnects, must not drop a transaction in flight.
+async fn detached<T, F>(work: F) -> Result<T, Error>
+where
+    T: Send + 'static,
+    F: Future<Output = Result<T, Error>> + Send + 'static,
+{
+    match tokio::spawn(work).await {
+        Ok(result) => result,
+        Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
+        Err(_) => Err(Error::Closed),
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    // What is inside is a handle or none: no panic leaves it half made.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,118 @@
+//! What callers ask the store to read, and what they get.
+
+use std::sync::Arc;
+
+use crate::domain::{Commit, Task, TaskFilter, TaskId, Timestamp};
+
+/// How much of a task to read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum View {
+    /// Without lists: [`Task::detail`] is none.
+    Basic,
+    /// With every list, each cut at its limit.
+    Full,
+}
+
+/// Where the journal stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Clock {
+    /// The last committed sequence; 0 in an empty store.
+    pub last: i64,
+    /// The highest sequence ever purged: a position below it cannot be resumed.
+    pub floor: i64,
+    /// Which life of the store this is; changes when it is restored from a backup.
+    pub epoch: i64,
+}
+
+/// A tree, parents first, as of one sequence.
+#[derive(Clone, Debug)]
+pub struct Tree {
+    /// The tasks, the named one first.
+    pub tasks: Vec<Task>,
+    /// Whether there are more than the limit.
+    pub truncated: bool,
+    /// Where the journal stood.
+    pub clock: Clock,
+}
+
+/// The orders of a list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Order {
+    /// Newest first.
+    CreatedDescending,
+    /// Oldest first.
+    CreatedAscending,
+    /// Last changed first; roots only.
+    UpdatedDescending,
+}
+
+/// The place of a task in a list: the next page begins after it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ListPosition {
+    /// Its time in the list's order.
+    pub time: Timestamp,
+    /// Its id.
+    pub task_id: TaskId,
+}
+
+/// One page of a list.
+#[derive(Clone, Debug)]
+pub struct ListPage {
+    /// The tasks.
+    pub tasks: Vec<Task>,
+    /// Whether there are more.
+    pub more: bool,
+    /// Where the journal stood before the page was read.
+    pub clock: Clock,
+}
+
+/// Which messages to list.
+#[derive(Clone, Debug)]
+pub struct MessageQuery {
+    /// The task.
+    pub task_id: TaskId,
+    /// Its root.
+    pub root_task_id: TaskId,
+    /// Also of the tasks below it.
+    pub include_subtasks: bool,
+    /// Only those that tell of an error.
+    pub errors_only: bool,
+    /// Only those after this sequence.
+    pub after: i64,
+    /// At most so many.
+    pub limit: u64,
+}
+
+/// What a snapshot is of.
+#[derive(Clone, Debug)]
+pub enum SnapshotScope {
+    /// A task and what is below it, to a number of levels (none: all).
+    Tree {
+        /// The task.
+        task_id: TaskId,
+        /// Levels below it; 0: the task alone.
+        max_depth: Option<u32>,
+    },
+    /// Every task that matches.
+    Filter(Arc<TaskFilter>),
+}
+
+/// Which part of the journal to read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum JournalScope {
+    /// Every tree.
+    All,
+    /// One tree.
+    Tree(TaskId),
+}
+
+/// A piece of the journal, read in one transaction.
+#[derive(Clone, Debug)]
+pub struct JournalPage {
+    /// Commits in order. The first may begin at or before the position asked for.
+    pub commits: Vec<Arc<Commit>>,
+    /// Every event of the scope up to this sequence is in this page or an earlier one.
+    pub scanned: i64,
+    /// Where the journal stood.
+    pub clock: Clock,
+}

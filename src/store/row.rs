@@ -1,0 +1,295 @@
+//! Task rows: between the domain's task and the table's columns.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use sea_orm::QueryResult;
+use serde::Serialize;
+
+use super::error::Error;
+use super::sql::{
+    Column, Dialect, Kind, corrupt, get, get_count, get_id, get_optional_text, get_text, hex,
+    uuid_hex,
+};
+use super::write::RequestKey;
+use crate::domain::{
+    Action, Outcome, Reason, ResultStatus, StepKind, Task, TaskId, TaskStatus, Timestamp,
+};
+
+/// Every column of `tasks` that a create writes.
+pub(super) const TASK_COLUMNS: &[Column] = &[
+    ("task_id", Kind::Uuid),
+    ("root_task_id", Kind::Uuid),
+    ("parent_task_id", Kind::Uuid),
+    ("depth", Kind::Small),
+    ("ordinal", Kind::Number),
+    ("action", Kind::Small),
+    ("status", Kind::Small),
+    ("node_name", Kind::Text),
+    ("step", Kind::Small),
+    ("created", Kind::Time),
+    ("created_by", Kind::Text),
+    ("updated", Kind::Time),
+    ("started", Kind::Time),
+    ("completed", Kind::Time),
+    ("timeout_us", Kind::Number),
+    ("revision", Kind::Number),
+    ("retry", Kind::Number),
+    ("retry_of_task_id", Kind::Uuid),
+    ("correlation_id", Kind::Text),
+    ("request_id", Kind::Uuid),
+    ("body_hash", Kind::Bytes),
+    ("result_status", Kind::Small),
+    ("result_reason", Kind::Small),
+    ("result_message", Kind::Text),
+    ("succeeded", Kind::Number),
+    ("failed", Kind::Number),
+    ("error_count", Kind::Number),
+    ("message_count", Kind::Number),
+    ("subtask_count", Kind::Number),
+    ("target_node_count", Kind::Number),
+    ("current_step", Kind::Small),
+];
+
+/// The columns of `tasks` that change during a task's life, with its key and what is expected.
+pub(super) const UPDATE_COLUMNS: &[Column] = &[
+    ("task_id", Kind::Uuid),
+    ("expected", Kind::Small),
+    ("status", Kind::Small),
+    ("updated", Kind::Time),
+    ("started", Kind::Time),
+    ("completed", Kind::Time),
+    ("terminated", Kind::Time),
+    ("terminated_by", Kind::Text),
+    ("termination_reason", Kind::Text),
+    ("revision", Kind::Number),
+    ("retry", Kind::Number),
+    ("result_status", Kind::Small),
+    ("result_reason", Kind::Small),
+    ("result_message", Kind::Text),
+    ("succeeded", Kind::Number),
+    ("failed", Kind::Number),
+    ("error_count", Kind::Number),
+    ("message_count", Kind::Number),
+    ("subtask_count", Kind::Number),
+    ("target_node_count", Kind::Number),
+    ("current_step", Kind::Small),
+];
+
+/// A task as its insert sends it.
+#[derive(Serialize)]
+pub(super) struct InsertRow {
+    task_id: String,
+    root_task_id: String,
+    parent_task_id: Option<String>,
+    depth: u8,
+    ordinal: u32,
+    action: i16,
+    node_name: Option<Arc<str>>,
+    step: Option<i16>,
+    created: i64,
+    created_by: Arc<str>,
+    timeout_us: i64,
+    retry_of_task_id: Option<String>,
+    correlation_id: Option<Arc<str>>,
+    request_id: Option<String>,
+    body_hash: Option<String>,
+    #[serde(flatten)]
+    state: State,
+}
+
+/// A task as its update sends it.
+#[derive(Serialize)]
+pub(super) struct UpdateRow {
+    task_id: String,
+    expected: i16,
+    terminated: Option<i64>,
+    terminated_by: Option<Arc<str>>,
+    termination_reason: Option<Arc<str>>,
+    #[serde(flatten)]
+    state: State,
+}
+
+/// What both an insert and an update write.
+#[derive(Serialize)]
+struct State {
+    status: i16,
+    updated: i64,
+    started: Option<i64>,
+    completed: Option<i64>,
+    revision: i64,
+    retry: u32,
+    result_status: i16,
+    result_reason: i16,
+    result_message: Arc<str>,
+    succeeded: u32,
+    failed: u32,
+    error_count: u32,
+    message_count: u32,
+    subtask_count: u32,
+    target_node_count: u32,
+    current_step: Option<i16>,
+}
+
+impl State {
+    fn of(task: &Task) -> Self {
+        Self {
+            status: task.status as i16,
+            updated: micros(task.updated),
+            started: task.started.map(micros),
+            completed: task.completed.map(micros),
+            revision: task.revision,
+            retry: task.retry,
+            result_status: task.result.status as i16,
+            result_reason: task.result.reason as i16,
+            result_message: Arc::clone(&task.result.message),
+            succeeded: task.result.succeeded,
+            failed: task.result.failed,
+            error_count: task.result.error_count,
+            message_count: task.result.message_count,
+            subtask_count: task.subtask_count,
+            target_node_count: task.target_node_count,
+            current_step: task.current_step.map(|step| step as i16),
+        }
+    }
+}
+
+impl InsertRow {
+    /// The row that creates `task`.
+    pub(super) fn new(task: &Task, request: Option<&RequestKey>) -> Self {
+        Self {
+            task_id: uuid_hex(task.task_id.0),
+            root_task_id: uuid_hex(task.root_task_id.0),
+            parent_task_id: task.parent_task_id.map(|id| uuid_hex(id.0)),
+            depth: task.depth,
+            ordinal: task.ordinal,
+            action: task.action as i16,
+            node_name: task.node_name.clone(),
+            step: task.step.map(|step| step as i16),
+            created: micros(task.created),
+            created_by: Arc::clone(&task.created_by),
+            timeout_us: i64::try_from(task.timeout.as_micros()).unwrap_or(i64::MAX),
+            retry_of_task_id: task.retry_of_task_id.map(|id| uuid_hex(id.0)),
+            correlation_id: task.correlation_id.clone(),
+            request_id: request.map(|key| uuid_hex(key.request_id.0)),
+            body_hash: request.map(|key| hex(&key.body_hash)),
+            state: State::of(task),
+        }
+    }
+}
+
+impl UpdateRow {
+    /// The row that brings `task` to its present state, if it is in status `expected`.
+    pub(super) fn new(task: &Task, expected: TaskStatus) -> Self {
+        Self {
+            task_id: uuid_hex(task.task_id.0),
+            expected: expected as i16,
+            terminated: task.terminated.map(micros),
+            terminated_by: task.terminated_by.clone(),
+            termination_reason: task.termination_reason.clone(),
+            state: State::of(task),
+        }
+    }
+}
+
+/// The UPDATE that takes [`UpdateRow`]s: a compare-and-set on the status of each.
+pub(super) fn update_tasks(dialect: Dialect) -> String {
+    let assignments = UPDATE_COLUMNS
+        .iter()
+        .filter(|(name, _)| !matches!(*name, "task_id" | "expected"))
+        .map(|(name, _)| format!("{name} = e.{name}"))
+        .collect::<Vec<_>>()
+        .join(", ");
+    let rows = dialect.rows("$1", UPDATE_COLUMNS);
+    format!(
+        "UPDATE tasks SET {assignments} FROM {rows} AS e \
+         WHERE tasks.task_id = e.task_id AND tasks.status = e.expected RETURNING tasks.task_id"
+    )
+}
+
+/// The start of every SELECT whose rows [`task`] reads: `t` is the task, `s` its root's spec,
+/// `i` the instance that owns it.
+pub(super) const SELECT_TASK: &str = "SELECT t.*, s.design_ref, \
+     CAST(s.labels AS text) AS labels, s.design_digest, i.renewed AS heartbeat \
+     FROM tasks t JOIN task_specs s ON s.task_id = t.root_task_id \
+     LEFT JOIN active_instances i ON i.instance_id = t.owner";
+
+/// Reads a task, without its detail.
+pub(super) fn task(dialect: Dialect, row: &QueryResult) -> Result<Task, Error> {
+    let action = get::<i16>(row, "action")?;
+    let status = get::<i16>(row, "status")?;
+    let result = get::<i16>(row, "result_status")?;
+    let reason = get::<i16>(row, "result_reason")?;
+    let timeout = get::<i64>(row, "timeout_us")?;
+    Ok(Task {
+        task_id: get_id(row, "task_id")?,
+        root_task_id: get_id(row, "root_task_id")?,
+        parent_task_id: get::<Option<uuid::Uuid>>(row, "parent_task_id")?.map(TaskId),
+        depth: u8::try_from(get::<i16>(row, "depth")?).map_err(|_| corrupt("depth", "number"))?,
+        ordinal: get_count(row, "ordinal")?,
+        action: Action::from_number(action).ok_or_else(|| corrupt("action", action))?,
+        status: TaskStatus::from_number(status).ok_or_else(|| corrupt("status", status))?,
+        node_name: get_optional_text(row, "node_name")?,
+        step: get_step(row, "step")?,
+        created: dialect.get_time(row, "created")?,
+        created_by: get_text(row, "created_by")?,
+        updated: dialect.get_time(row, "updated")?,
+        started: dialect.get_optional_time(row, "started")?,
+        completed: dialect.get_optional_time(row, "completed")?,
+        heartbeat: dialect.get_optional_time(row, "heartbeat")?,
+        terminated: dialect.get_optional_time(row, "terminated")?,
+        terminated_by: get_optional_text(row, "terminated_by")?,
+        termination_reason: get_optional_text(row, "termination_reason")?,
+        timeout: Duration::from_micros(
+            u64::try_from(timeout).map_err(|_| corrupt("timeout", timeout))?,
+        ),
+        revision: get(row, "revision")?,
+        retry: get_count(row, "retry")?,
+        retry_of_task_id: get::<Option<uuid::Uuid>>(row, "retry_of_task_id")?.map(TaskId),
+        correlation_id: get_optional_text(row, "correlation_id")?,
+        design_ref: get_text(row, "design_ref")?,
+        labels: Arc::new(labels(&get::<String>(row, "labels")?)?),
+        design_digest: get_optional_text(row, "design_digest")?,
+        result: Outcome {
+            status: ResultStatus::from_number(result).ok_or_else(|| corrupt("result", result))?,
+            reason: Reason::from_number(reason).ok_or_else(|| corrupt("reason", reason))?,
+            message: get_text(row, "result_message")?,
+            succeeded: get_count(row, "succeeded")?,
+            failed: get_count(row, "failed")?,
+            error_count: get_count(row, "error_count")?,
+            message_count: get_count(row, "message_count")?,
+        },
+        subtask_count: get_count(row, "subtask_count")?,
+        target_node_count: get_count(row, "target_node_count")?,
+        current_step: get_step(row, "current_step")?,
+        detail: None,
+    })
+}
+
+fn get_step(row: &QueryResult, column: &str) -> Result<Option<StepKind>, Error> {
+    get::<Option<i16>>(row, column)?
+        .map(|number| StepKind::from_number(number).ok_or_else(|| corrupt("step", number)))
+        .transpose()
+}
+
+/// Reads labels from their JSON.
+pub(super) fn labels(text: &str) -> Result<BTreeMap<String, String>, Error> {
+    parse_json("labels", text)
+}
+
+/// Reads a stored JSON document.
+pub(super) fn parse_json<T: serde::de::DeserializeOwned>(
+    what: &'static str,
+    text: &str,
+) -> Result<T, Error> {
+    serde_json::from_str(text).map_err(|error| Error::Corrupt {
+        what,
+        problem: error.to_string(),
+    })
+}
+
+/// A moment as it travels.
+pub(super) fn micros(time: Timestamp) -> i64 {
+    time.timestamp_micros()
+}
