@@ -1,9 +1,20 @@
 //! Drydock runs tasks on the bare-metal nodes of a site and tells everybody, live, how far it is.
 
 pub mod clock;
-pub mod design;
 pub mod domain;
 pub mod proto;
+
 pub mod store;
 
+pub mod design;
+pub mod driver;
+pub mod executor;
+pub mod watch;
+
+pub mod tasks;
+
 pub mod api;
+
+pub mod cli;
+pub mod config;
+pub mod server;

@@ -260,6 +260,39 @@ mod tests {
         }
     }
 
+    #[test]
+    fn the_documented_diagram_is_this_table() {
+        let drawn: Vec<&str> = include_str!("../../docs/ARCHITECTURE.md")
+            .lines()
+            .map(str::trim)
+            .skip_while(|line| *line != "stateDiagram-v2")
+            .skip(1)
+            .take_while(|line| *line != "```")
+            .filter(|line| !line.contains("[*]"))
+            .collect();
+        let words = |level: &str, causes: &[Cause]| {
+            let causes: Vec<String> = causes
+                .iter()
+                .map(|cause| cause.token().to_uppercase())
+                .collect();
+            (!causes.is_empty()).then(|| format!("{level} {}", causes.join(" ")))
+        };
+        let table: Vec<String> = MOVES
+            .iter()
+            .map(|entry| {
+                let causes: Vec<String> = [
+                    words("root", entry.root_causes),
+                    words("subtask", entry.subtask_causes),
+                ]
+                .into_iter()
+                .flatten()
+                .collect();
+                format!("{} --> {}: {}", entry.from, entry.to, causes.join(", "))
+            })
+            .collect();
+        assert_eq!(drawn, table);
+    }
+
     proptest! {
         /// Any sequence of triggers, applied where legal, only moves forward in the order of
         /// life, visits `Terminating` at most once and stops at a terminal status.

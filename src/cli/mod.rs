@@ -1,0 +1,132 @@
+//! The `drydock` command: what can be typed, and who does it.
+//!
+//! Each command is one file. What a command has to say goes to standard output through [`output`]; what
+//! accompanies it - questions, warnings, errors - goes to standard error.
+
+mod output;
+
+mod error;
+
+mod connection;
+
+mod token;
+
+mod moment;
+
+mod pair;
+
+mod table;
+
+mod json;
+
+mod document;
+
+mod node_filter;
+
+mod line;
+
+pub mod follow;
+
+mod describe;
+
+mod task;
+
+mod node;
+
+mod settings;
+
+mod serve;
+
+mod migrate;
+
+mod demo;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+pub use error::Error;
+
+/// Runs tasks on the bare-metal nodes of a site and streams every transition.
+#[derive(Debug, Parser)]
+#[command(name = "drydock", version, propagate_version = true)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the server
+    Serve(serve::Serve),
+    /// Look after the schema of the database
+    Migrate(migrate::Migrate),
+    /// Deploy an example site on a server of its own and show what happens
+    Demo(demo::Demo),
+    /// Create, read, follow and stop tasks
+    #[command(subcommand)]
+    Task(task::Command),
+    /// Look at the nodes of a design
+    #[command(subcommand)]
+    Node(node::Command),
+}
+
+impl Cli {
+    /// Does what was asked. The exit code is 0 for success, 1 for a failure - of the command, or of the
+    /// task that it followed - and 2 for a command line that makes no sense.
+    pub async fn run(self) -> ExitCode {
+        let done = match self.command {
+            Command::Serve(command) => command.run().await,
+            Command::Migrate(command) => command.run().await,
+            Command::Demo(command) => command.run().await,
+            Command::Task(command) => command.run().await,
+            Command::Node(command) => command.run().await,
+        };
+        done.unwrap_or_else(|error| error.report())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn what_makes_sense_is_accepted_and_the_rest_refused() {
+        for accepted in [
+            "drydock serve --listen 127.0.0.1:0 --design-root a --design-root b --simulate --insecure",
+            "drydock migrate up --database-url sqlite:x.db",
+            "drydock migrate down --steps 2",
+            "drydock migrate new-epoch",
+            "drydock demo",
+            "drydock task create --action deploy_node --design-ref file:///x.yaml",
+            "drydock task create --action deploy_nodes --design-ref x --node-name a --yes",
+            "drydock task create -f task.json --watch -o json",
+            "drydock task list --status running --status queued --label a=b",
+            "drydock task retry 3c9b --scope unfinished-nodes --watch",
+        ] {
+            let parsed = Cli::try_parse_from(accepted.split(' '));
+            assert!(parsed.is_ok(), "{accepted}: {}", parsed.unwrap_err());
+        }
+        for refused in [
+            "drydock task create",
+            "drydock task create --action deploy_node",
+            "drydock task create --action fly --design-ref x",
+            "drydock task create -f task.json --action deploy_node --design-ref x",
+            "drydock task create -f task.json --node-name a",
+            "drydock task list --label a",
+            "drydock task wait 3c9b --timeout 30",
+        ] {
+            assert!(
+                Cli::try_parse_from(refused.split(' ')).is_err(),
+                "{refused}"
+            );
+        }
+    }
+}

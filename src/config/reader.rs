@@ -1,0 +1,258 @@
+//! The reader: gives a section its keys one by one, and keeps what is wrong for the end.
+
+use std::fmt::Display;
+use std::ops::RangeInclusive;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::duration;
+use super::layer::{Layer, Value};
+use super::problem::{Origin, Problem, Problems};
+
+/// A key that can be set.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Key {
+    /// Its name, for example `executor.lease`.
+    pub name: String,
+    /// Its default, as it would be written.
+    pub default: String,
+    /// What it is for: one sentence.
+    pub description: String,
+}
+
+/// What is being read. Where a value is wrong, the section gets the default and reading goes on.
+pub(super) struct Reader {
+    /// The strongest first.
+    layers: Vec<Layer>,
+    keys: Vec<Key>,
+    problems: Vec<Problem>,
+}
+
+impl Reader {
+    pub(super) fn new(layers: Vec<Layer>, problems: Vec<Problem>) -> Self {
+        Self {
+            layers,
+            keys: Vec::new(),
+            problems,
+        }
+    }
+
+    /// A duration of at least `at_least`.
+    pub(super) fn duration(
+        &mut self,
+        key: &str,
+        default: Duration,
+        at_least: Duration,
+        description: &str,
+    ) -> Duration {
+        let parse = |value: &Value| {
+            let Value::Text(text) = value else {
+                return Err(duration::NotADuration.to_string());
+            };
+            let parsed = duration::parse(text).map_err(|error| error.to_string())?;
+            if parsed < at_least {
+                return Err(format!("must be at least {}", duration::format(at_least)));
+            }
+            Ok(parsed)
+        };
+        self.read(key, &duration::format(default), description, parse)
+            .unwrap_or(default)
+    }
+
+    /// A number within `range`.
+    pub(super) fn count(
+        &mut self,
+        key: &str,
+        default: u32,
+        range: RangeInclusive<u32>,
+        description: &str,
+    ) -> u32 {
+        let parse = |value: &Value| {
+            let number = match value {
+                Value::Integer(number) => u32::try_from(*number).ok(),
+                Value::Text(text) => text.parse().ok(),
+                Value::Boolean(_) | Value::List(_) | Value::Other(_) => None,
+            };
+            number
+                .filter(|number| range.contains(number))
+                .ok_or_else(|| {
+                    format!("must be a number from {} to {}", range.start(), range.end())
+                })
+        };
+        self.read(key, &default.to_string(), description, parse)
+            .unwrap_or(default)
+    }
+
+    /// `true` or `false`.
+    pub(super) fn boolean(&mut self, key: &str, default: bool, description: &str) -> bool {
+        let parse = |value: &Value| match value {
+            Value::Boolean(value) => Ok(*value),
+            Value::Text(text) if text == "true" => Ok(true),
+            Value::Text(text) if text == "false" => Ok(false),
+            Value::Text(_) | Value::Integer(_) | Value::List(_) | Value::Other(_) => {
+                Err("must be `true` or `false`".to_owned())
+            }
+        };
+        self.read(key, &default.to_string(), description, parse)
+            .unwrap_or(default)
+    }
+
+    /// One of `tokens`, the first of which is the default.
+    pub(super) fn token<T: Copy, const N: usize>(
+        &mut self,
+        key: &str,
+        tokens: [(&str, T); N],
+        description: &str,
+    ) -> T {
+        const { assert!(N > 0, "the first token is the default") };
+        let parse = |value: &Value| {
+            let found = match value {
+                Value::Text(text) => tokens.iter().find(|(token, _)| token == text),
+                Value::Integer(_) | Value::Boolean(_) | Value::List(_) | Value::Other(_) => None,
+            };
+            found.map(|(_, value)| *value).ok_or_else(|| {
+                let names: Vec<String> =
+                    tokens.iter().map(|(name, _)| format!("`{name}`")).collect();
+                format!("must be {}", names.join(" or "))
+            })
+        };
+        let (default, value) = tokens[0];
+        self.read(key, default, description, parse).unwrap_or(value)
+    }
+
+    /// A path; none if it is not set, whatever that means: `default` says it in words.
+    pub(super) fn path(&mut self, key: &str, default: &str, description: &str) -> Option<PathBuf> {
+        self.text(key, default, description, |text| {
+            if text.is_empty() {
+                Err("must not be empty")
+            } else {
+                Ok(PathBuf::from(text))
+            }
+        })
+    }
+
+    /// Paths: an array in a file, separated as in `PATH` elsewhere.
+    pub(super) fn paths(&mut self, key: &str, description: &str) -> Vec<PathBuf> {
+        let parse = |value: &Value| {
+            let paths: Vec<PathBuf> = match value {
+                Value::List(paths) => paths.iter().map(PathBuf::from).collect(),
+                Value::Text(text) => std::env::split_paths(text).collect(),
+                Value::Integer(_) | Value::Boolean(_) | Value::Other(_) => {
+                    return Err("must be an array of paths".to_owned());
+                }
+            };
+            if paths.iter().any(|path| path.as_os_str().is_empty()) {
+                return Err("must not hold an empty path".to_owned());
+            }
+            Ok(paths)
+        };
+        self.read(key, "none", description, parse)
+            .unwrap_or_default()
+    }
+
+    /// A text that `parse` understands; none if it is not set. The text is not repeated in a problem, as it
+    /// may be a secret.
+    pub(super) fn text<T, E: Display>(
+        &mut self,
+        key: &str,
+        default: &str,
+        description: &str,
+        parse: impl Fn(&str) -> Result<T, E>,
+    ) -> Option<T> {
+        self.read(key, default, description, |value| match value {
+            Value::Text(text) => parse(text).map_err(|error| error.to_string()),
+            Value::Integer(_) | Value::Boolean(_) | Value::List(_) | Value::Other(_) => {
+                Err("must be a text".to_owned())
+            }
+        })
+    }
+
+    /// Refuses `key` with `message` unless `holds`. Nothing is said of keys that have a problem already,
+    /// here or in `others`: the values at hand are then defaults that nobody chose.
+    pub(super) fn check(&mut self, key: &str, others: &[&str], holds: bool, message: String) {
+        let known_bad = self.problems.iter().any(|problem| {
+            problem
+                .key
+                .as_deref()
+                .is_some_and(|bad| bad == key || others.contains(&bad))
+        });
+        if holds || known_bad {
+            return;
+        }
+        // Where the key itself is a default, the setting that does not go with it is the one to look at.
+        let origin = std::iter::once(key)
+            .chain(others.iter().copied())
+            .find_map(|key| self.origin(key))
+            .unwrap_or(Origin::Default);
+        self.problems.push(Problem {
+            key: Some(key.to_owned()),
+            origin,
+            message,
+        });
+    }
+
+    /// Ends reading: what was set but never asked for is unknown.
+    pub(super) fn finish(mut self) -> Result<(), Problems> {
+        for layer in &self.layers {
+            for (key, setting) in &layer.0 {
+                if !self.keys.iter().any(|known| known.name == *key) {
+                    self.problems.push(Problem {
+                        key: Some(key.clone()),
+                        origin: setting.origin.clone(),
+                        message: "is no known key".to_owned(),
+                    });
+                }
+            }
+        }
+        if self.problems.is_empty() {
+            Ok(())
+        } else {
+            Err(Problems(self.problems))
+        }
+    }
+
+    pub(super) fn into_keys(mut self) -> Vec<Key> {
+        self.keys.sort_by(|left, right| left.name.cmp(&right.name));
+        self.keys
+    }
+
+    /// The value of the strongest layer that sets `key`. The others are looked at too, as a mistake in a
+    /// file is one even while a flag hides it.
+    fn read<T>(
+        &mut self,
+        key: &str,
+        default: &str,
+        description: &str,
+        parse: impl Fn(&Value) -> Result<T, String>,
+    ) -> Option<T> {
+        self.keys.push(Key {
+            name: key.to_owned(),
+            default: default.to_owned(),
+            description: description.to_owned(),
+        });
+        let mut found = None;
+        for setting in self.layers.iter().filter_map(|layer| layer.0.get(key)) {
+            match parse(&setting.value) {
+                Ok(value) => found = found.or(Some(value)),
+                Err(message) => self.problems.push(Problem {
+                    key: Some(key.to_owned()),
+                    origin: setting.origin.clone(),
+                    message: match setting.value {
+                        Value::Other(what) => format!("{message}, not {what}"),
+                        Value::Text(_) | Value::Integer(_) | Value::Boolean(_) | Value::List(_) => {
+                            message
+                        }
+                    },
+                }),
+            }
+        }
+        found
+    }
+
+    fn origin(&self, key: &str) -> Option<Origin> {
+        self.layers
+            .iter()
+            .find_map(|layer| layer.0.get(key))
+            .map(|setting| setting.origin.clone())
+    }
+}

@@ -1,0 +1,18 @@
+//! The sections: what each key means, its default, its range, and what it must agree with.
+
+mod service;
+
+mod work;
+
+use std::time::Duration;
+
+pub use service::{Database, Design, Http2, Log, LogFormat, Migrate, Server};
+pub use work::{Executor, Simulated, StepTimeouts, Tasks, Watch};
+
+const SECOND: Duration = Duration::from_secs(1);
+
+/// Shortest of the durations that must not be zero.
+const TICK: Duration = Duration::from_millis(1);
+
+/// Most of anything that is counted and held in memory or in a queue: beyond it a setting is a slip.
+const MAX_COUNT: u32 = 10_000_000;

@@ -1,0 +1,442 @@
+//! The ledger of the simulated machines: what was done to them, one JSON line per call.
+//!
+//! It is evidence (a test counts how often a step ran) and memory (a guarded step looks for its
+//! mark here after a restart). A `start` or `adopt` line is on disk before the call acts. One
+//! thread writes: a batch is what queued while the previous one was being synced, so that many
+//! calls share one fdatasync.
+
+use std::collections::HashMap;
+use std::fs::{File, OpenOptions};
+use std::io::{self, BufRead, BufReader, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+use std::thread;
+
+use serde::{Deserialize, Serialize};
+use tokio::sync::{mpsc, oneshot};
+use uuid::Uuid;
+
+use crate::domain::{Policy, TaskId, Timestamp};
+
+/// Lines that wait for the writer. More than all nodes that run at once, so that callers hardly
+/// ever wait for a place; at 300 bytes a line it is a few hundred kilobytes.
+const QUEUE: usize = 2048;
+
+/// Lines of one batch: bounds what one fdatasync answers for.
+const BATCH: usize = 512;
+
+/// The longest line that is read back. Ours are a tenth of it; a longer one is damage.
+const MAX_LINE_BYTES: u64 = 8 * 1024;
+
+/// What a line tells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LineEvent {
+    /// A call is about to act.
+    Start,
+    /// A guarded step found its own mark and goes on with it.
+    Adopt,
+    /// The work is over.
+    End,
+}
+
+/// How the work of an `end` line ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LineOutcome {
+    /// It was done.
+    Done,
+    /// It failed and left nothing behind.
+    Failed,
+    /// It was cancelled.
+    Cancelled,
+}
+
+/// One line.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Line {
+    /// When.
+    pub ts: Timestamp,
+    /// What.
+    pub event: LineEvent,
+    /// The calling process.
+    pub instance: Uuid,
+    /// Its fencing token.
+    pub epoch: i64,
+    /// The step subtask.
+    pub task_id: Uuid,
+    /// The node; empty for a step of the site.
+    pub node: String,
+    /// The step's token.
+    pub step: String,
+    /// The policy's token.
+    pub policy: String,
+    /// The attempt, from 1.
+    pub attempt: u32,
+    /// How it ended; on `end` lines.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub outcome: Option<LineOutcome>,
+}
+
+/// What the simulated machines remember of one step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Mark {
+    /// When the last attempt began.
+    pub started: Timestamp,
+    /// Attempts begun.
+    pub starts: u32,
+    /// How the last attempt ended; none while it goes on.
+    pub ended: Option<LineOutcome>,
+}
+
+/// Why the ledger cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum LedgerError {
+    /// The file cannot be read or written.
+    #[error("use the ledger {}", path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        #[source]
+        source: io::Error,
+    },
+    /// A line that is not the torn last one makes no sense.
+    #[error("read the ledger {}: line {line} is damaged", path.display())]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// The line, from 1.
+        line: u64,
+    },
+    /// The writer has stopped: an earlier line could not be written.
+    #[error("write to the ledger: it has stopped")]
+    Stopped,
+}
+
+/// The ledger. Dropping it writes what is queued and ends the writer.
+#[derive(Debug)]
+pub struct Ledger {
+    marks: Mutex<HashMap<TaskId, Mark>>,
+    /// None: kept in memory only.
+    writer: Option<Writer>,
+}
+
+#[derive(Debug)]
+struct Writer {
+    queue: Option<mpsc::Sender<Entry>>,
+    thread: Option<thread::JoinHandle<()>>,
+}
+
+#[derive(Debug)]
+struct Entry {
+    line: String,
+    /// Answered once the line is on disk; none for lines that nobody waits for.
+    synced: Option<oneshot::Sender<()>>,
+}
+
+impl Ledger {
+    /// A ledger that forgets with the process.
+    pub fn in_memory() -> Self {
+        Self {
+            marks: Mutex::new(HashMap::new()),
+            writer: None,
+        }
+    }
+
+    /// Opens the ledger at `path`, creating it if missing, and reads it back line by line. A last
+    /// line that a crash left torn is cut off: its call had not acted yet.
+    ///
+    /// # Errors
+    ///
+    /// The file cannot be used, or a line before the last makes no sense.
+    pub fn open(path: &Path) -> Result<Self, LedgerError> {
+        let at = |source| LedgerError::File {
+            path: path.to_owned(),
+            source,
+        };
+        let mut file = OpenOptions::new()
+            .read(true)
+            .append(true)
+            .create(true)
+            .open(path)
+            .map_err(at)?;
+        let marks = read_back(&file, path)?;
+        file.seek(SeekFrom::End(0)).map_err(at)?;
+
+        let (queue, entries) = mpsc::channel(QUEUE);
+        let shown = path.to_owned();
+        let thread = thread::Builder::new()
+            .name("ledger".to_owned())
+            .spawn(move || write_batches(file, entries, &shown))
+            .map_err(at)?;
+        Ok(Self {
+            marks: Mutex::new(marks),
+            writer: Some(Writer {
+                queue: Some(queue),
+                thread: Some(thread),
+            }),
+        })
+    }
+
+    /// What is remembered of a step. Kept while its work goes on or did not succeed, and for ever
+    /// for a guarded one.
+    pub fn mark(&self, task_id: TaskId) -> Option<Mark> {
+        self.marks().get(&task_id).copied()
+    }
+
+    /// Records a line. A `start` or `adopt` is on disk when this returns; an `end` is on its way,
+    /// in order.
+    ///
+    /// # Errors
+    ///
+    /// The line was not written: the call must not act.
+    pub async fn record(&self, line: Line) -> Result<(), LedgerError> {
+        if let Some(queue) = self
+            .writer
+            .as_ref()
+            .and_then(|writer| writer.queue.as_ref())
+        {
+            let text = serde_json::to_string(&line).map_err(|_| LedgerError::Stopped)?;
+            let (synced, answer) = match line.event {
+                LineEvent::Start | LineEvent::Adopt => {
+                    let (synced, answer) = oneshot::channel();
+                    (Some(synced), Some(answer))
+                }
+                LineEvent::End => (None, None),
+            };
+            queue
+                .send(Entry { line: text, synced })
+                .await
+                .map_err(|_| LedgerError::Stopped)?;
+            if let Some(answer) = answer {
+                answer.await.map_err(|_| LedgerError::Stopped)?;
+            }
+        }
+        remember(&mut self.marks(), &line);
+        Ok(())
+    }
+
+    fn marks(&self) -> std::sync::MutexGuard<'_, HashMap<TaskId, Mark>> {
+        // Every change of the map is one insert or remove, so a panic elsewhere cannot have left
+        // it half done.
+        self.marks.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        self.queue = None;
+        if let Some(thread) = self.thread.take()
+            && thread.join().is_err()
+        {
+            tracing::error!("the ledger's writer panicked");
+        }
+    }
+}
+
+/// Applies a line to what is remembered.
+fn remember(marks: &mut HashMap<TaskId, Mark>, line: &Line) {
+    let task_id = TaskId(line.task_id);
+    match line.event {
+        LineEvent::Start => {
+            let starts = marks.get(&task_id).map_or(0, |mark| mark.starts) + 1;
+            marks.insert(
+                task_id,
+                Mark {
+                    started: line.ts,
+                    starts,
+                    ended: None,
+                },
+            );
+        }
+        LineEvent::Adopt => {}
+        LineEvent::End => {
+            let outcome = line.outcome.unwrap_or(LineOutcome::Done);
+            let forget = outcome == LineOutcome::Done && line.policy != Policy::Guarded.token();
+            if forget {
+                marks.remove(&task_id);
+            } else if let Some(mark) = marks.get_mut(&task_id) {
+                mark.ended = Some(outcome);
+            }
+        }
+    }
+}
+
+fn read_back(file: &File, path: &Path) -> Result<HashMap<TaskId, Mark>, LedgerError> {
+    let at = |source| LedgerError::File {
+        path: path.to_owned(),
+        source,
+    };
+    let mut marks = HashMap::new();
+    let mut reader = BufReader::new(file);
+    let mut text = Vec::new();
+    let mut whole_bytes = 0_u64;
+    let mut number = 0_u64;
+    loop {
+        text.clear();
+        let read = io::Read::take(&mut reader, MAX_LINE_BYTES)
+            .read_until(b'\n', &mut text)
+            .map_err(at)?;
+        if read == 0 {
+            return Ok(marks);
+        }
+        number += 1;
+        let damaged = || LedgerError::Damaged {
+            path: path.to_owned(),
+            line: number,
+        };
+        if text.last() != Some(&b'\n') {
+            if read as u64 == MAX_LINE_BYTES {
+                return Err(damaged());
+            }
+            tracing::warn!(
+                line = number,
+                bytes = read,
+                "torn last line of the ledger cut off"
+            );
+            file.set_len(whole_bytes).map_err(at)?;
+            return Ok(marks);
+        }
+        let line: Line = serde_json::from_slice(&text).map_err(|_| damaged())?;
+        remember(&mut marks, &line);
+        whole_bytes += read as u64;
+    }
+}
+
+fn write_batches(mut file: File, mut entries: mpsc::Receiver<Entry>, path: &Path) {
+    let mut batch = Vec::with_capacity(BATCH);
+    let mut bytes = Vec::new();
+    while entries.blocking_recv_many(&mut batch, BATCH) > 0 {
+        bytes.clear();
+        for entry in &batch {
+            bytes.extend_from_slice(entry.line.as_bytes());
+            bytes.push(b'\n');
+        }
+        let waited_for = batch.iter().any(|entry| entry.synced.is_some());
+        let written = file
+            .write_all(&bytes)
+            .and_then(|()| if waited_for { file.sync_data() } else { Ok(()) });
+        if let Err(error) = written {
+            // What a failed fdatasync left on disk is unknown for good, so nothing more is
+            // written: every caller finds the queue closed and its call does not act.
+            tracing::error!(path = %path.display(), %error, "ledger stopped");
+            return;
+        }
+        for entry in batch.drain(..) {
+            if let Some(synced) = entry.synced {
+                // A caller that went away does not need the answer.
+                synced.send(()).ok();
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn line(event: LineEvent, task_id: TaskId, policy: Policy, attempt: u32) -> Line {
+        Line {
+            ts: crate::clock::now(),
+            event,
+            instance: Uuid::nil(),
+            epoch: 1,
+            task_id: task_id.0,
+            node: "n1".to_owned(),
+            step: "deploy_node".to_owned(),
+            policy: policy.token().to_owned(),
+            attempt,
+            outcome: (event == LineEvent::End).then_some(LineOutcome::Done),
+        }
+    }
+
+    #[tokio::test]
+    async fn marks_survive_a_restart() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("ledger");
+        let (open, ended, observed) = (TaskId::new_root(), TaskId::new_root(), TaskId::new_root());
+        let ledger = Ledger::open(&path).unwrap();
+        ledger
+            .record(line(LineEvent::Start, open, Policy::Guarded, 1))
+            .await
+            .unwrap();
+        ledger
+            .record(line(LineEvent::Start, ended, Policy::Guarded, 1))
+            .await
+            .unwrap();
+        ledger
+            .record(line(LineEvent::End, ended, Policy::Guarded, 1))
+            .await
+            .unwrap();
+        ledger
+            .record(line(LineEvent::Start, observed, Policy::Observe, 1))
+            .await
+            .unwrap();
+        ledger
+            .record(line(LineEvent::End, observed, Policy::Observe, 1))
+            .await
+            .unwrap();
+        drop(ledger);
+
+        let ledger = Ledger::open(&path).unwrap();
+        assert_eq!(ledger.mark(open).unwrap().ended, None);
+        assert_eq!(ledger.mark(ended).unwrap().ended, Some(LineOutcome::Done));
+        assert_eq!(ledger.mark(observed), None);
+    }
+
+    #[tokio::test]
+    async fn a_torn_last_line_is_cut_off_and_written_over() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("ledger");
+        let (first, second) = (TaskId::new_root(), TaskId::new_root());
+        let ledger = Ledger::open(&path).unwrap();
+        ledger
+            .record(line(LineEvent::Start, first, Policy::Guarded, 1))
+            .await
+            .unwrap();
+        drop(ledger);
+        let mut file = OpenOptions::new().append(true).open(&path).unwrap();
+        file.write_all(b"{\"ts\":\"2026-").unwrap();
+        drop(file);
+
+        let ledger = Ledger::open(&path).unwrap();
+        ledger
+            .record(line(LineEvent::Start, second, Policy::Guarded, 1))
+            .await
+            .unwrap();
+        drop(ledger);
+        let ledger = Ledger::open(&path).unwrap();
+        assert!(ledger.mark(first).is_some());
+        assert!(ledger.mark(second).is_some());
+    }
+
+    #[test]
+    fn damage_before_the_last_line_is_an_error() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("ledger");
+        std::fs::write(&path, "nonsense\n").unwrap();
+        assert!(matches!(
+            Ledger::open(&path),
+            Err(LedgerError::Damaged { line: 1, .. })
+        ));
+    }
+
+    #[tokio::test]
+    async fn concurrent_calls_are_all_recorded() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("ledger");
+        let ledger = Ledger::open(&path).unwrap();
+        let ids: Vec<TaskId> = (0..300).map(|_| TaskId::new_root()).collect();
+        futures::future::join_all(
+            ids.iter()
+                .map(|task_id| ledger.record(line(LineEvent::Start, *task_id, Policy::Once, 1))),
+        )
+        .await
+        .into_iter()
+        .collect::<Result<(), _>>()
+        .unwrap();
+        drop(ledger);
+        assert_eq!(std::fs::read_to_string(&path).unwrap().lines().count(), 300);
+    }
+}

@@ -1,0 +1,250 @@
+//! The claim loop: takes roots while there are slots, and sees that every root this replica owns
+//! has a runner.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use tokio::sync::{Notify, Semaphore, watch};
+use tokio::task::{JoinError, JoinSet};
+use tokio::time::{MissedTickBehavior, interval};
+use tokio_util::sync::CancellationToken;
+
+use super::design_source::DesignSource;
+use super::hints::Trees;
+use super::lease::{Life, error_chain};
+use super::options::ExecutorOptions;
+use super::root::{Exit, Runner};
+use crate::domain::{TaskId, TaskStatus};
+use crate::driver::Registry;
+use crate::store::{Claimed, Error, PreviousOwner, Store, View};
+
+/// Roots taken by one claim, so that replicas that start together share what there is.
+const CLAIM_BATCH: usize = 16;
+
+/// What every part of the executor shares.
+pub(super) struct Shared {
+    pub(super) store: Store,
+    pub(super) options: Arc<ExecutorOptions>,
+    pub(super) designs: Arc<dyn DesignSource>,
+    pub(super) drivers: Arc<Registry>,
+    pub(super) trees: Arc<Trees>,
+    /// Slots for nodes.
+    pub(super) slots: Arc<Semaphore>,
+    /// Notified when there may be a root to claim.
+    pub(super) claim: Arc<Notify>,
+    /// Notified when commits were missed.
+    pub(super) look: Arc<Notify>,
+    /// Cancelled when the replica drains.
+    pub(super) drain: CancellationToken,
+    /// Cancelled when something panicked.
+    pub(super) failed: CancellationToken,
+}
+
+/// Claims roots and owns their runners.
+pub(super) struct Claimer {
+    pub(super) shared: Arc<Shared>,
+    pub(super) life: watch::Receiver<Arc<Life>>,
+    pub(super) renewals: watch::Receiver<u64>,
+}
+
+/// The runners of one life.
+struct Crew {
+    life: Arc<Life>,
+    runners: JoinSet<(TaskId, Exit)>,
+    /// Roots whose run found a defect: their next run only ends them.
+    broken: HashSet<TaskId>,
+    /// The ids of runners, to know which one panicked.
+    ids: HashMap<tokio::task::Id, TaskId>,
+}
+
+impl Claimer {
+    /// Claims until the replica drains, then waits for every runner to leave its root.
+    pub(super) async fn run(mut self) {
+        while !self.shared.drain.is_cancelled() {
+            let life = Arc::clone(&self.life.borrow_and_update());
+            let mut crew = Crew {
+                life,
+                runners: JoinSet::new(),
+                broken: HashSet::new(),
+                ids: HashMap::new(),
+            };
+            self.work(&mut crew).await;
+            // Runners of a lost life end by themselves, and those of a draining one between two
+            // calls. No root is claimed again before its last runner is gone.
+            while let Some(joined) = crew.runners.join_next_with_id().await {
+                self.joined(&mut crew, joined);
+            }
+            if crew.life.lost.is_cancelled() && !self.shared.drain.is_cancelled() {
+                tokio::select! {
+                    () = self.shared.drain.cancelled() => {}
+                    changed = self.life.wait_for(|life| !life.lost.is_cancelled()) => {
+                        if changed.is_err() {
+                            return;
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    /// Claims with one life until it is lost or the replica drains.
+    async fn work(&mut self, crew: &mut Crew) {
+        let shared = Arc::clone(&self.shared);
+        let life = Arc::clone(&crew.life);
+        let mut tick = interval(shared.options.poll_interval);
+        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        self.renewals.mark_unchanged();
+        loop {
+            tokio::select! {
+                biased;
+                () = shared.drain.cancelled() => return,
+                () = life.lost.cancelled() => return,
+                Some(joined) = crew.runners.join_next_with_id() => {
+                    self.joined(crew, joined);
+                    // Only a replica that was full may have left something unclaimed.
+                    if crew.runners.len() + 1 >= shared.options.max_running_roots {
+                        shared.claim.notify_one();
+                    }
+                }
+                changed = self.renewals.changed() => {
+                    if changed.is_err() {
+                        return;
+                    }
+                    self.look(crew).await;
+                }
+                () = shared.look.notified() => self.look(crew).await,
+                () = shared.claim.notified() => self.claim(crew).await,
+                _ = tick.tick() => self.claim(crew).await,
+            }
+        }
+    }
+
+    /// Claims as much as there are slots for.
+    async fn claim(&self, crew: &mut Crew) {
+        loop {
+            let room = self.shared.options.max_running_roots;
+            let room = room.saturating_sub(crew.runners.len());
+            let limit = room.min(CLAIM_BATCH);
+            // A life about to end must not take on more.
+            let short = crew.life.time_left() < self.shared.options.margin;
+            if limit == 0 || short || self.shared.drain.is_cancelled() {
+                return;
+            }
+            let (store, instance) = (self.shared.store.clone(), crew.life.instance);
+            let count = u32::try_from(limit).unwrap_or(u32::MAX);
+            // Detached, so that a claim is never dropped between its commit and its answer.
+            let claimed = tokio::spawn(async move { store.claim(instance, count).await }).await;
+            let claimed = match claimed {
+                Ok(Ok(claimed)) => claimed,
+                Ok(Err(error)) => {
+                    tracing::warn!(error = %error_chain(&error), "claim failed");
+                    return;
+                }
+                Err(panic) => {
+                    tracing::error!(%panic, "claim panicked");
+                    self.shared.failed.cancel();
+                    return;
+                }
+            };
+            let full = claimed.len() == limit;
+            for claimed in claimed {
+                self.begin(crew, claimed, false);
+            }
+            if !full {
+                return;
+            }
+        }
+    }
+
+    /// Compares what the store says this replica owns with what it runs: finds stops whose hint
+    /// was lost, and roots without a runner (their claim's answer was lost, or a run broke).
+    async fn look(&self, crew: &mut Crew) {
+        let owned = match self.shared.store.owned(crew.life.instance).await {
+            Ok(owned) => owned,
+            Err(error) => {
+                tracing::warn!(error = %error_chain(&error), "look at owned roots failed");
+                return;
+            }
+        };
+        for (root, epoch, status) in owned {
+            match self.shared.trees.get(root) {
+                Some(signals) if status >= TaskStatus::Terminating => signals.stop.cancel(),
+                Some(_) => {}
+                None if status.is_terminal() => {}
+                None if crew.runners.len() >= self.shared.options.max_running_roots => {}
+                None => {
+                    if let Err(error) = self.adopt(crew, root, epoch).await {
+                        tracing::warn!(task_id = %root, error = %error_chain(&error), "root not adopted");
+                    }
+                }
+            }
+        }
+    }
+
+    /// Gives a runner to a root that this replica owns and does not run.
+    async fn adopt(&self, crew: &mut Crew, root: TaskId, epoch: i64) -> Result<(), Error> {
+        let Some(task) = self.shared.store.task(root, View::Full).await? else {
+            return Ok(());
+        };
+        tracing::warn!(task_id = %root, epoch, "owned root without a runner");
+        let last_resort = crew.broken.contains(&root);
+        let claimed = Claimed {
+            task,
+            epoch,
+            site: None,
+            // Who owned it before is forgotten, so the worst is assumed.
+            previous: PreviousOwner::Expired(crew.life.instance),
+        };
+        self.begin(crew, claimed, last_resort);
+        Ok(())
+    }
+
+    fn begin(&self, crew: &mut Crew, claimed: Claimed, last_resort: bool) {
+        let root = claimed.task.task_id;
+        if self.shared.trees.contains(root) {
+            tracing::error!(task_id = %root, "claimed a root that runs here");
+            return;
+        }
+        tracing::debug!(task_id = %root, epoch = claimed.epoch, status = %claimed.task.status, "root claimed");
+        let runner = Runner {
+            shared: Arc::clone(&self.shared),
+            life: Arc::clone(&crew.life),
+            signals: self.shared.trees.add(root),
+            claimed,
+            last_resort,
+        };
+        let handle = crew
+            .runners
+            .spawn(async move { (root, runner.run().await) });
+        crew.ids.insert(handle.id(), root);
+    }
+
+    fn joined(
+        &self,
+        crew: &mut Crew,
+        joined: Result<(tokio::task::Id, (TaskId, Exit)), JoinError>,
+    ) {
+        match joined {
+            Ok((id, (root, exit))) => {
+                crew.ids.remove(&id);
+                self.shared.trees.remove(root);
+                match exit {
+                    Exit::Done | Exit::Left => {
+                        crew.broken.remove(&root);
+                    }
+                    // Its rows are still ours: the next look gives it a runner that ends it.
+                    Exit::Broken => {
+                        crew.broken.insert(root);
+                    }
+                }
+            }
+            Err(panic) => {
+                tracing::error!(%panic, "runner of a root panicked");
+                self.shared.failed.cancel();
+                if let Some(root) = crew.ids.remove(&panic.id()) {
+                    self.shared.trees.remove(root);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,429 @@
+//! The course of a root that runs: its lines of steps, as many at once as there are slots.
+//!
+//! Memory holds what runs and what waits for a lock; nodes that have not begun are a number.
+
+use std::collections::{HashMap, VecDeque};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use tokio::sync::{AcquireError, OwnedSemaphorePermit, Semaphore};
+use tokio::task::{JoinError, JoinSet};
+use tokio::time::{MissedTickBehavior, interval, sleep};
+use tokio_util::sync::CancellationToken;
+
+use super::hints::Signals;
+use super::line::{Line, LineEnd};
+use super::message::About;
+use super::pen::{Halt, RUNNING};
+use super::tree::Tree;
+use super::waiting::{Waiter, Waiting};
+use crate::clock;
+use crate::domain::TaskId;
+use crate::store::RootChange;
+
+/// Everything of a root that is to run.
+pub(super) struct Course {
+    pub(super) tree: Arc<Tree>,
+    pub(super) signals: Arc<Signals>,
+    /// The replica's slots.
+    pub(super) slots: Arc<Semaphore>,
+    /// Cancelled when something panicked.
+    pub(super) failed: CancellationToken,
+    pub(super) pending: Pending,
+    pub(super) waiting: Waiting,
+    pub(super) ready: VecDeque<Ready>,
+    /// Nodes, or steps of the site, that succeeded and failed.
+    pub(super) counts: (u32, u32),
+}
+
+/// How a course ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum CourseEnd {
+    /// Everything is through.
+    Through,
+    /// The root is terminating and nothing below it is open.
+    Stopped,
+    /// It is left for a successor.
+    Left,
+}
+
+/// Something that may begin as soon as there is a slot.
+pub(super) enum Ready {
+    /// A line that was found begun, or the site's.
+    Line(Box<Line>),
+    /// A node whose lock may be free.
+    Waiter(u32, Waiter),
+}
+
+/// The nodes that have no subtask yet.
+#[derive(Debug)]
+pub(super) struct Pending {
+    next: u32,
+    end: u32,
+    /// By place: whether the subtask exists. Empty: none does.
+    present: Vec<bool>,
+}
+
+impl Pending {
+    pub(super) fn new(targets: usize, present: Vec<bool>) -> Self {
+        let mut pending = Self {
+            next: 0,
+            end: u32::try_from(targets).unwrap_or(u32::MAX),
+            present,
+        };
+        pending.skip();
+        pending
+    }
+
+    fn is_empty(&self) -> bool {
+        self.next >= self.end
+    }
+
+    fn take(&mut self) -> Option<u32> {
+        if self.is_empty() {
+            return None;
+        }
+        let index = self.next;
+        self.next += 1;
+        self.skip();
+        Some(index)
+    }
+
+    fn skip(&mut self) {
+        while self.next < self.end
+            && self
+                .present
+                .get(self.next as usize)
+                .copied()
+                .unwrap_or(false)
+        {
+            self.next += 1;
+        }
+    }
+}
+
+type SlotWait = Pin<Box<dyn Future<Output = Result<OwnedSemaphorePermit, AcquireError>> + Send>>;
+
+/// What the loop keeps beside the course itself.
+struct Running {
+    lines: JoinSet<(u32, LineEnd)>,
+    /// Waiters whose lock is being tried.
+    trying: HashMap<u32, Waiter>,
+    /// One place in the queue for slots for the whole root, so that roots take turns.
+    slot: Option<SlotWait>,
+    left: bool,
+    broken: Option<String>,
+}
+
+impl Course {
+    /// Runs until nothing is open, or the tree is to be left.
+    pub(super) async fn run(&mut self) -> Result<CourseEnd, Halt> {
+        let tree = Arc::clone(&self.tree);
+        let mut running = Running {
+            lines: JoinSet::new(),
+            trying: HashMap::new(),
+            slot: None,
+            left: false,
+            broken: None,
+        };
+        let timeout = sleep(self.time_left());
+        tokio::pin!(timeout);
+        let mut overdue = false;
+        let mut tick = interval(tree.options.poll_interval);
+        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            self.fill(&mut running);
+            self.signals.waits.store(
+                !self.waiting.is_empty() || !running.trying.is_empty(),
+                Ordering::Release,
+            );
+            if running.lines.is_empty() && !self.goes_on() {
+                break;
+            }
+            let stopping = tree.stop.is_cancelled();
+            let leaving = tree.leave.is_cancelled();
+            let idle_end = running.lines.is_empty();
+            tokio::select! {
+                biased;
+                () = tree.pen.gone.cancelled(), if idle_end => return Err(Halt::Gone),
+                () = tree.stop.cancelled(), if !stopping => {}
+                () = tree.leave.cancelled(), if !leaving => {}
+                () = &mut timeout, if !overdue && !stopping && !leaving => {
+                    overdue = true;
+                    if let Err(halt) = self.time_out().await {
+                        self.halted(&mut running, halt);
+                    }
+                }
+                Some(joined) = running.lines.join_next() => {
+                    self.joined(&mut running, joined).await;
+                }
+                slot = granted(&mut running.slot) => {
+                    running.slot = None;
+                    match slot {
+                        Ok(slot) => self.begin_next(&mut running, Some(slot)),
+                        // The replica is going away.
+                        Err(_) => tree.leave.cancel(),
+                    }
+                }
+                () = self.signals.wake.notified() => {
+                    let freed = self.signals.take_freed();
+                    let taken = self.waiting.take_freed(&tree.targets, &freed);
+                    self.make_ready(taken);
+                }
+                _ = tick.tick(), if !self.waiting.is_empty() => {
+                    let taken = self.waiting.take_some();
+                    self.make_ready(taken);
+                }
+            }
+        }
+        if tree.pen.gone.is_cancelled() {
+            return Err(Halt::Gone);
+        }
+        if let Some(problem) = running.broken {
+            return Err(Halt::Broken(problem));
+        }
+        if running.left || (tree.leave.is_cancelled() && self.has_begun_line()) {
+            return Ok(CourseEnd::Left);
+        }
+        if tree.stop.is_cancelled() {
+            self.return_ready();
+            self.waiting.terminate(&tree).await?;
+            return Ok(CourseEnd::Stopped);
+        }
+        if tree.leave.is_cancelled() && self.has_work() {
+            return Ok(CourseEnd::Left);
+        }
+        Ok(CourseEnd::Through)
+    }
+
+    fn has_work(&self) -> bool {
+        !self.ready.is_empty() || !self.pending.is_empty() || !self.waiting.is_empty()
+    }
+
+    /// Whether there is something to begin, now or later.
+    fn goes_on(&self) -> bool {
+        let tree = &self.tree;
+        if tree.pen.gone.is_cancelled() || tree.leave.is_cancelled() {
+            return false;
+        }
+        if tree.stop.is_cancelled() {
+            return self.has_begun_line();
+        }
+        self.has_work()
+    }
+
+    /// Whether a line that was found begun must still be wound down.
+    fn has_begun_line(&self) -> bool {
+        self.ready.iter().any(|ready| match ready {
+            Ready::Line(_) => true,
+            Ready::Waiter(..) => false,
+        })
+    }
+
+    fn fill(&mut self, running: &mut Running) {
+        let tree = Arc::clone(&self.tree);
+        if tree.pen.gone.is_cancelled() || tree.leave.is_cancelled() {
+            running.slot = None;
+            return;
+        }
+        if tree.stop.is_cancelled() {
+            // A stop needs no slot: what is found running is only wound down, and P8 bounds it.
+            running.slot = None;
+            self.return_ready();
+            while let Some(ready) = self.ready.pop_front() {
+                self.begin(running, ready, None);
+            }
+            return;
+        }
+        let room = |running: &Running| running.lines.len() < tree.options.max_parallel_nodes;
+        while running.slot.is_none() && room(running) && self.can_begin() {
+            if !tree.root.action.is_per_node() {
+                self.begin_next(running, None);
+                continue;
+            }
+            match Arc::clone(&self.slots).try_acquire_owned() {
+                Ok(slot) => self.begin_next(running, Some(slot)),
+                Err(_) => {
+                    running.slot = Some(Box::pin(Arc::clone(&self.slots).acquire_owned()));
+                }
+            }
+        }
+        // A place in the queue that is not polled would keep a slot from others.
+        if !room(running) || !self.can_begin() {
+            running.slot = None;
+        }
+    }
+
+    fn can_begin(&self) -> bool {
+        !self.ready.is_empty() || !self.pending.is_empty()
+    }
+
+    fn begin_next(&mut self, running: &mut Running, slot: Option<OwnedSemaphorePermit>) {
+        if let Some(ready) = self.ready.pop_front() {
+            self.begin(running, ready, slot);
+        } else if let Some(index) = self.pending.take() {
+            let name = self.tree.name(index).cloned();
+            let line = Line::new(Arc::clone(&self.tree), index, name, None);
+            spawn(running, line, slot);
+        }
+    }
+
+    fn begin(&mut self, running: &mut Running, ready: Ready, slot: Option<OwnedSemaphorePermit>) {
+        match ready {
+            Ready::Line(line) => spawn(running, *line, slot),
+            Ready::Waiter(index, waiter) => {
+                let Some(name) = self.tree.name(index) else {
+                    return;
+                };
+                let node = waiter.subtask(&self.tree, index, name);
+                running.trying.insert(index, waiter);
+                let name = Some(Arc::clone(name));
+                let line = Line::new(Arc::clone(&self.tree), index, name, Some(node));
+                spawn(running, line, slot);
+            }
+        }
+    }
+
+    /// Puts waiters that were to be tried back among those that wait.
+    fn return_ready(&mut self) {
+        for ready in std::mem::take(&mut self.ready) {
+            match ready {
+                Ready::Line(_) => self.ready.push_back(ready),
+                Ready::Waiter(index, waiter) => self.waiting.insert(index, waiter),
+            }
+        }
+    }
+
+    fn make_ready(&mut self, taken: Vec<(u32, Waiter)>) {
+        let taken = taken.into_iter();
+        self.ready
+            .extend(taken.map(|(index, waiter)| Ready::Waiter(index, waiter)));
+    }
+
+    async fn joined(&mut self, running: &mut Running, joined: Result<(u32, LineEnd), JoinError>) {
+        let (index, end) = match joined {
+            Ok(ended) => ended,
+            Err(panic) => {
+                self.failed.cancel();
+                let problem = format!("a line of steps did not end: {panic}");
+                return self.halted(running, Halt::Broken(problem));
+            }
+        };
+        let tried = running.trying.remove(&index);
+        match end {
+            LineEnd::Ended { failed, steps } => {
+                let (succeeded, failures) = &mut self.counts;
+                if self.tree.root.action.is_per_node() {
+                    *succeeded += u32::from(!failed);
+                    *failures += u32::from(failed);
+                } else {
+                    (*succeeded, *failures) = steps;
+                }
+            }
+            LineEnd::Stopped | LineEnd::Gone => {}
+            LineEnd::Left => running.left = true,
+            LineEnd::Unbegun => {
+                self.tree.stop.cancel();
+                if let Some(waiter) = tried {
+                    self.waiting.insert(index, waiter);
+                }
+            }
+            LineEnd::Busy(holder) => match tried {
+                Some(waiter) => self.waiting.insert(index, waiter),
+                None => {
+                    if let Err(halt) = self.queue(index, holder).await {
+                        self.halted(running, halt);
+                    }
+                }
+            },
+            LineEnd::Broken(problem) => self.halted(running, Halt::Broken(problem)),
+        }
+    }
+
+    async fn queue(&mut self, index: u32, holder: TaskId) -> Result<(), Halt> {
+        let tree = Arc::clone(&self.tree);
+        let Some(name) = tree.name(index) else {
+            return Ok(());
+        };
+        self.signals.waits.store(true, Ordering::Release);
+        self.waiting.queue(&tree, index, name, holder).await
+    }
+
+    fn halted(&self, running: &mut Running, halt: Halt) {
+        match halt {
+            Halt::Gone => {}
+            Halt::Stopping => self.tree.stop.cancel(),
+            Halt::Busy(holder) => {
+                self.tree.leave.cancel();
+                running.broken = Some(format!("a lock of {holder} where none is asked for"));
+            }
+            Halt::Broken(problem) => {
+                tracing::error!(task_id = %self.tree.root.task_id, %problem, "root broken");
+                self.tree.leave.cancel();
+                running.broken.get_or_insert(problem);
+            }
+        }
+    }
+
+    async fn time_out(&self) -> Result<(), Halt> {
+        let tree = &self.tree;
+        let now = clock::now();
+        let mut write = tree.pen.blank(now, RUNNING);
+        write.root = RootChange::TimeOut;
+        let text = format!("its time of {} s is over", tree.root.timeout.as_secs());
+        write
+            .root_messages
+            .push(About::site(&tree.site).error(now, text));
+        match tree.pen.write(write).await {
+            Ok(_) => tree.timed_out.store(true, Ordering::Relaxed),
+            Err(Halt::Stopping) => {}
+            Err(halt) => return Err(halt),
+        }
+        tree.stop.cancel();
+        Ok(())
+    }
+
+    fn time_left(&self) -> Duration {
+        let root = &self.tree.root;
+        let spent = root.started.map_or(Duration::ZERO, |started| {
+            (clock::now() - started).to_std().unwrap_or_default()
+        });
+        root.timeout.saturating_sub(spent)
+    }
+}
+
+fn spawn(running: &mut Running, line: Line, slot: Option<OwnedSemaphorePermit>) {
+    running.lines.spawn(async move {
+        let index = line.index;
+        let end = line.run().await;
+        drop(slot);
+        (index, end)
+    });
+}
+
+/// The slot that is waited for; for ever when none is.
+async fn granted(slot: &mut Option<SlotWait>) -> Result<OwnedSemaphorePermit, AcquireError> {
+    match slot {
+        Some(slot) => slot.await,
+        None => std::future::pending().await,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn holes_that_a_crash_left_are_filled() {
+        let mut pending = Pending::new(5, vec![true, false, true, false, true]);
+        assert_eq!(pending.take(), Some(1));
+        assert_eq!(pending.take(), Some(3));
+        assert_eq!(pending.take(), None);
+        let mut pending = Pending::new(2, Vec::new());
+        assert_eq!(pending.take(), Some(0));
+        assert_eq!(pending.take(), Some(1));
+        assert!(pending.is_empty());
+    }
+}

@@ -1,0 +1,54 @@
+//! Where the executor gets designs from.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
+use crate::domain::inventory::Inventory;
+
+/// Loads designs. Safe to drop while it loads.
+#[async_trait]
+pub trait DesignSource: Send + Sync + 'static {
+    /// Fetches and parses the design that a reference names, as it is now.
+    async fn load(&self, design_ref: &str) -> Result<LoadedDesign, DesignFailure>;
+
+    /// Reads a design from the bytes that the store kept when a task froze it.
+    async fn stored(&self, bytes: &[u8]) -> Result<Arc<Inventory>, DesignFailure>;
+}
+
+/// A design that loads.
+#[derive(Clone, Debug)]
+pub struct LoadedDesign {
+    /// SHA-256 of its stored form, hex.
+    pub digest: Arc<str>,
+    /// Its stored form, compressed, without credentials.
+    pub bytes: Arc<[u8]>,
+    /// Its nodes.
+    pub inventory: Arc<Inventory>,
+    /// What validation has to say about it.
+    pub findings: Vec<DesignFinding>,
+}
+
+/// Something that validation says about a design.
+#[derive(Clone, Debug, PartialEq)]
+pub struct DesignFinding {
+    /// Whether the design is wrong there, or merely odd.
+    pub error: bool,
+    /// What is the matter.
+    pub message: String,
+    /// Where: the document.
+    pub document: String,
+    /// Whatever else a program may want to read.
+    pub extra: serde_json::Map<String, serde_json::Value>,
+}
+
+/// Why there is no design.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum DesignFailure {
+    /// It cannot be fetched for now.
+    #[error("fetch the design: {0}")]
+    Unavailable(String),
+    /// It does not load, for these reasons.
+    #[error("load the design: {} findings", .0.len())]
+    Invalid(Vec<DesignFinding>),
+}

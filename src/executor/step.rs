@@ -1,0 +1,429 @@
+//! Running one step: its driver calls, attempts and limits.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep, timeout};
+
+use super::line::{Line, Slot};
+use super::pen::{Halt, RUNNING};
+use super::retry::{self, Again, Asked};
+use super::terminate::Settled;
+use crate::clock;
+use crate::domain::plan::StepEnd;
+use crate::domain::{Cause, Policy, Reason};
+use crate::driver::{Driver, DriverError, ErrorKind, Mark, Progress, StepCall, StepReport};
+
+/// The shortest wait between two polls: a driver that asks for none must not spin.
+const MIN_POLL: Duration = Duration::from_millis(10);
+
+/// The longest wait between two polls, so that an end is seen soon after it happened.
+const MAX_POLL: Duration = Duration::from_secs(30);
+
+/// What one run of a step passes on of a driver's progress messages: a chatty device must not
+/// fill the task's messages.
+const MAX_PROGRESS_MESSAGES: usize = 100;
+
+/// How a step is entered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Enter {
+    /// It was committed a moment ago by this replica; nothing was called yet.
+    Fresh,
+    /// It was found running; its owner stopped between two calls and gave the tree back.
+    Released,
+    /// It was found running; what its owner was doing when it vanished is unknown.
+    Vanished,
+}
+
+/// What came of running a step.
+pub(super) enum Ran {
+    /// It is over; not yet written.
+    Ended(StepResult),
+    /// The root is terminating and the step's work is settled; not yet written.
+    Stopped(Settled),
+    /// It was left between calls, for a successor.
+    Left,
+}
+
+/// The outcome of a step.
+#[derive(Clone, Debug)]
+pub(super) enum StepResult {
+    /// It did its work.
+    Succeeded(StepReport),
+    /// It did not.
+    Failed {
+        reason: Reason,
+        cause: Cause,
+        text: String,
+    },
+}
+
+impl StepResult {
+    pub(super) fn failed(text: String) -> Self {
+        Self::Failed {
+            reason: Reason::NodeFailures,
+            cause: Cause::Executor,
+            text,
+        }
+    }
+
+    fn timed_out(text: String) -> Self {
+        Self::Failed {
+            reason: Reason::Timeout,
+            cause: Cause::Executor,
+            text,
+        }
+    }
+
+    fn lost() -> Self {
+        Self::Failed {
+            reason: Reason::ExecutorLost,
+            cause: Cause::LeaseExpired,
+            text: "its executor vanished while it ran and it must not be repeated: whether it took effect is unknown"
+                .to_owned(),
+        }
+    }
+
+    pub(super) fn end(&self) -> StepEnd {
+        match self {
+            Self::Succeeded(_) => StepEnd::Succeeded,
+            Self::Failed { .. } => StepEnd::Failed,
+        }
+    }
+
+    pub(super) fn cause(&self) -> Cause {
+        match self {
+            Self::Succeeded(_) => Cause::Executor,
+            Self::Failed { cause, .. } => *cause,
+        }
+    }
+
+    /// The reason of a node that this step made fail.
+    pub(super) fn node_reason(&self) -> Reason {
+        match self {
+            Self::Succeeded(_) => Reason::None,
+            Self::Failed { reason, .. } => *reason,
+        }
+    }
+}
+
+/// The first call of a step; none: it must not be called again (promise P5).
+pub(super) fn first_call(enter: Enter, policy: Policy) -> Option<Asked> {
+    match (enter, policy) {
+        (Enter::Fresh, _)
+        | (Enter::Released | Enter::Vanished, Policy::Observe | Policy::Converge) => {
+            Some(Asked::Start)
+        }
+        (Enter::Released | Enter::Vanished, Policy::Guarded) => Some(Asked::Find),
+        // Whoever gives a tree back has started every step that runs, and asking changes nothing.
+        (Enter::Released, Policy::Once) => Some(Asked::Poll),
+        (Enter::Vanished, Policy::Once) => None,
+    }
+}
+
+/// How a wait ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Woken {
+    /// By itself.
+    Elapsed,
+    /// The root is to stop, or the replica drains.
+    Called,
+}
+
+impl Line {
+    /// Runs the step that is committed as running.
+    pub(super) async fn run_step(&mut self) -> Result<Ran, Halt> {
+        let tree = Arc::clone(&self.tree);
+        let mut call = self.step_call()?;
+        let driver = Arc::clone(tree.drivers.driver(&call));
+        let policy = driver.policy(&call);
+        let Some(mut asked) = first_call(self.enter, policy) else {
+            return Ok(Ran::Ended(StepResult::lost()));
+        };
+        let deadline = self.step_deadline();
+        let mut begun = self.enter != Enter::Fresh;
+        let mut retrying = false;
+        let mut told = 0;
+        let mut last_told = None;
+
+        if begun && !self.wait_out_quarantine().await? {
+            return Ok(Ran::Left);
+        }
+        loop {
+            if tree.stop.is_cancelled() {
+                return self.wind_down(&driver, &call, begun, None).await;
+            }
+            // A step that was never called is called once even while the replica drains: what is
+            // given back has been started. The same goes for one that only we can try again.
+            let only_here =
+                asked == Asked::Start && (!begun || (retrying && policy == Policy::Once));
+            if tree.leave.is_cancelled() && !only_here {
+                return Ok(Ran::Left);
+            }
+            if !tree.pen.life.wait_for(tree.options.call_needs()).await {
+                return Err(Halt::Gone);
+            }
+            let answer = match asked {
+                // Reads only and is bounded: a stop waits for it.
+                Asked::Find => match self.bounded(driver.find(&call)).await? {
+                    Ok(Mark::Absent) => {
+                        asked = Asked::Start;
+                        begun = false;
+                        continue;
+                    }
+                    Ok(Mark::Present) => {
+                        asked = Asked::Poll;
+                        begun = true;
+                        continue;
+                    }
+                    Err(error) => Err(error),
+                },
+                Asked::Start | Asked::Poll => {
+                    begun = true;
+                    let held = call.clone();
+                    let mut in_flight = Box::pin(async {
+                        match asked {
+                            Asked::Start => driver.start(&held).await,
+                            Asked::Poll | Asked::Find => driver.poll(&held).await,
+                        }
+                    });
+                    tokio::select! {
+                        biased;
+                        () = tree.pen.gone.cancelled() => return Err(Halt::Gone),
+                        answer = timeout(tree.options.call_timeout, in_flight.as_mut()) => {
+                            answer.unwrap_or_else(|_| Err(no_answer(tree.options.call_timeout)))
+                        }
+                        () = tree.stop.cancelled() => {
+                            return self
+                                .wind_down(&driver, &held, true, Some(in_flight.as_mut()))
+                                .await;
+                        }
+                    }
+                }
+            };
+
+            retrying = answer.is_err();
+            let wait = match answer {
+                Ok(Progress::Done(report)) if report.found => {
+                    return Ok(Ran::Ended(StepResult::Succeeded(report)));
+                }
+                Ok(Progress::Done(_)) if self.planned().is_some_and(|step| step.polled) => {
+                    asked = Asked::Start;
+                    tree.options.ask_again_interval
+                }
+                Ok(Progress::Done(report)) => {
+                    let text = report.message;
+                    let text = text.unwrap_or_else(|| "the node is not known".to_owned());
+                    return Ok(Ran::Ended(StepResult::failed(text)));
+                }
+                Ok(Progress::Running {
+                    poll_after,
+                    message,
+                }) => {
+                    if let Some(text) = message
+                        && told < MAX_PROGRESS_MESSAGES
+                        && last_told.as_ref() != Some(&text)
+                    {
+                        told += 1;
+                        self.tell(text.clone(), 0).await?;
+                        last_told = Some(text);
+                    }
+                    asked = Asked::Poll;
+                    poll_after.clamp(MIN_POLL, MAX_POLL)
+                }
+                Err(error) => {
+                    let Some(again) = retry::decide(policy, asked, &error, call.attempt - 1) else {
+                        return Ok(Ran::Ended(StepResult::failed(error.message)));
+                    };
+                    let text = format!("attempt {} failed: {error}", call.attempt);
+                    self.tell(text, 1).await?;
+                    let wait =
+                        retry::backoff(tree.options.retry_backoff, call.attempt, rand::random());
+                    call.attempt += 1;
+                    asked = match again {
+                        Again::Find => Asked::Find,
+                        Again::Start => Asked::Start,
+                        Again::Poll => Asked::Poll,
+                    };
+                    wait
+                }
+            };
+            let left = deadline.saturating_duration_since(Instant::now());
+            // A step that a successor could not try again is not left waiting.
+            let hurry = retrying && policy == Policy::Once && tree.leave.is_cancelled();
+            if hurry && !left.is_zero() {
+                continue;
+            }
+            if self.pause(wait.min(left)).await? == Woken::Elapsed && wait >= left {
+                self.give_up(&driver, &call).await?;
+                let limit = self.step_timeout();
+                let text = format!("did not end within {} s", limit.as_secs());
+                return Ok(Ran::Ended(StepResult::timed_out(text)));
+            }
+        }
+    }
+
+    /// Says something about the step and counts `retries`, in one write.
+    pub(super) async fn tell(&mut self, text: String, retries: u32) -> Result<(), Halt> {
+        let tree = Arc::clone(&self.tree);
+        let Some(step) = &self.step else {
+            return Ok(());
+        };
+        let now = clock::now();
+        let mut edit = step.edit();
+        edit.task.retry += retries;
+        edit.say(self.about().note(now, text));
+        let write = tree.pen.blank(now, RUNNING);
+        let mut fresh = None;
+        match self
+            .commit(&tree, write, vec![(edit, Slot::Current)], &mut fresh)
+            .await
+        {
+            // What was to be said is worth less than the stop, which the caller looks for next.
+            Err(Halt::Stopping) => {
+                tree.stop.cancel();
+                Ok(())
+            }
+            told => told,
+        }
+    }
+
+    /// Bounds a driver call; the outer error is the loss of the tree.
+    pub(super) async fn bounded<T>(
+        &self,
+        call: impl Future<Output = Result<T, DriverError>>,
+    ) -> Result<Result<T, DriverError>, Halt> {
+        let limit = self.tree.options.call_timeout;
+        tokio::select! {
+            biased;
+            () = self.tree.pen.gone.cancelled() => Err(Halt::Gone),
+            answer = timeout(limit, call) => Ok(answer.unwrap_or_else(|_| Err(no_answer(limit)))),
+        }
+    }
+
+    /// When the step must have ended, all attempts together, whoever began it.
+    pub(super) fn step_deadline(&self) -> Instant {
+        let started = self.step.as_ref().and_then(|step| step.task.started);
+        let spent = started.map_or(Duration::ZERO, |started| {
+            (clock::now() - started).to_std().unwrap_or_default()
+        });
+        Instant::now() + self.step_timeout().saturating_sub(spent)
+    }
+
+    fn step_timeout(&self) -> Duration {
+        let step = self.step.as_ref();
+        step.map_or(Duration::ZERO, |step| step.task.timeout)
+    }
+
+    fn step_call(&self) -> Result<StepCall, Halt> {
+        let tree = &self.tree;
+        let (Some(step), Some(planned)) = (&self.step, self.planned()) else {
+            return Err(Halt::Broken("a step runs that is not planned".to_owned()));
+        };
+        if step.task.step != Some(planned.kind) {
+            return Err(Halt::Broken(format!(
+                "{:?} runs where {} is planned",
+                step.task.step, planned.kind
+            )));
+        }
+        Ok(StepCall {
+            task_id: step.task.task_id,
+            root_task_id: step.task.root_task_id,
+            instance: tree.pen.life.instance,
+            epoch: tree.pen.epoch,
+            attempt: step.task.retry + 1,
+            step: planned.kind,
+            policy: planned.policy,
+            advisory: planned.advisory,
+            action: tree.root.action,
+            site: Arc::clone(&tree.site),
+            node_name: self.name.clone(),
+            design: Arc::clone(&tree.design),
+        })
+    }
+
+    /// Leaves a node alone for as long as a vanished owner may still be calling it; false: leave.
+    async fn wait_out_quarantine(&self) -> Result<bool, Halt> {
+        let Some(end) = self.tree.quarantine else {
+            return Ok(true);
+        };
+        let left = end.saturating_duration_since(Instant::now());
+        if self.enter != Enter::Vanished || left.is_zero() {
+            return Ok(true);
+        }
+        tokio::select! {
+            biased;
+            () = self.tree.pen.gone.cancelled() => Err(Halt::Gone),
+            () = self.tree.leave.cancelled() => Ok(false),
+            () = sleep(left) => Ok(true),
+        }
+    }
+
+    async fn pause(&self, wait: Duration) -> Result<Woken, Halt> {
+        let tree = &self.tree;
+        tokio::select! {
+            biased;
+            () = tree.pen.gone.cancelled() => Err(Halt::Gone),
+            () = tree.stop.cancelled() => Ok(Woken::Called),
+            () = tree.leave.cancelled() => Ok(Woken::Called),
+            () = sleep(wait) => Ok(Woken::Elapsed),
+        }
+    }
+
+    /// Asks overdue work to stop. It failed whatever comes of that, so an error is only logged.
+    async fn give_up(&self, driver: &Arc<dyn Driver>, call: &StepCall) -> Result<(), Halt> {
+        if !driver.interruptible(call.step) {
+            return Ok(());
+        }
+        if !self
+            .tree
+            .pen
+            .life
+            .wait_for(self.tree.options.call_needs())
+            .await
+        {
+            return Err(Halt::Gone);
+        }
+        if let Err(error) = self.bounded(driver.cancel(call)).await? {
+            tracing::warn!(task_id = %call.task_id, %error, "overdue step not cancelled");
+        }
+        Ok(())
+    }
+}
+
+fn no_answer(limit: Duration) -> DriverError {
+    DriverError {
+        kind: ErrorKind::Timeout,
+        transient: true,
+        not_sent: false,
+        message: format!("no answer within {} ms", limit.as_millis()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_step_that_may_have_begun_and_must_not_be_repeated_is_given_up() {
+        let all = [
+            Policy::Observe,
+            Policy::Converge,
+            Policy::Guarded,
+            Policy::Once,
+        ];
+        for policy in all {
+            assert_eq!(first_call(Enter::Fresh, policy), Some(Asked::Start));
+        }
+        assert_eq!(
+            all.map(|policy| first_call(Enter::Vanished, policy)),
+            [
+                Some(Asked::Start),
+                Some(Asked::Start),
+                Some(Asked::Find),
+                None
+            ]
+        );
+        assert_eq!(first_call(Enter::Released, Policy::Once), Some(Asked::Poll));
+    }
+}

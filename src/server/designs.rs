@@ -1,0 +1,118 @@
+//! The loader of designs, as the use cases and the executor want to see it.
+//!
+//! Neither knows the other, nor the design layer: each says what it needs, and here the loader meets both.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
+use crate::design::{Design, Finding, LoadError, Loader, Severity};
+use crate::domain::inventory::Inventory;
+use crate::executor::{DesignFailure, DesignFinding, DesignSource, LoadedDesign};
+use crate::tasks::{DesignError, Designs};
+
+/// Designs of one loader, shared by all who read them.
+pub(super) struct LoadedDesigns {
+    loader: Loader,
+}
+
+impl LoadedDesigns {
+    pub(super) fn new(loader: Loader) -> Self {
+        Self { loader }
+    }
+}
+
+#[async_trait]
+impl Designs for LoadedDesigns {
+    fn check(&self, design_ref: &str) -> Result<(), String> {
+        match self.loader.check(design_ref) {
+            Ok(_) => Ok(()),
+            Err(error) => Err(error.to_string()),
+        }
+    }
+
+    async fn load(&self, design_ref: &str) -> Result<Arc<Inventory>, DesignError> {
+        let reference = self
+            .loader
+            .check(design_ref)
+            .map_err(|error| DesignError::Invalid(vec![error.to_string()]))?;
+        match self.loader.load(&reference).await {
+            Ok(design) => Ok(design.inventory),
+            Err(LoadError::Unavailable(error)) => Err(DesignError::Unavailable(error.to_string())),
+            Err(LoadError::Invalid(findings)) => Err(DesignError::Invalid(
+                findings.iter().map(ToString::to_string).collect(),
+            )),
+        }
+    }
+}
+
+#[async_trait]
+impl DesignSource for LoadedDesigns {
+    async fn load(&self, design_ref: &str) -> Result<LoadedDesign, DesignFailure> {
+        // It was allowed when the task was created: the operator has narrowed what may be read since.
+        let reference = self
+            .loader
+            .check(design_ref)
+            .map_err(|error| DesignFailure::Invalid(vec![wrong(error.to_string())]))?;
+        match self.loader.load(&reference).await {
+            Ok(design) => Ok(LoadedDesign {
+                digest: Arc::from(design.digest.to_string()),
+                bytes: Arc::from(&design.stored[..]),
+                inventory: design.inventory,
+                findings: design.findings.iter().map(finding).collect(),
+            }),
+            Err(LoadError::Unavailable(error)) => {
+                Err(DesignFailure::Unavailable(error.to_string()))
+            }
+            Err(LoadError::Invalid(findings)) => Err(DesignFailure::Invalid(
+                findings.iter().map(finding).collect(),
+            )),
+        }
+    }
+
+    async fn stored(&self, bytes: &[u8]) -> Result<Arc<Inventory>, DesignFailure> {
+        let bytes = bytes.to_vec();
+        // Rebuilding a large design takes seconds, which the threads of the runtime do not have.
+        let rebuilt = tokio::task::spawn_blocking(move || Design::from_stored(&bytes))
+            .await
+            .map_err(|error| DesignFailure::Unavailable(error.to_string()))?;
+        match rebuilt {
+            Ok(design) => Ok(design.inventory),
+            Err(error) => Err(DesignFailure::Invalid(vec![wrong(error.to_string())])),
+        }
+    }
+}
+
+/// An error that is of no document.
+fn wrong(message: String) -> DesignFinding {
+    DesignFinding {
+        error: true,
+        message,
+        document: String::new(),
+        extra: serde_json::Map::new(),
+    }
+}
+
+fn finding(finding: &Finding) -> DesignFinding {
+    let mut extra = serde_json::Map::new();
+    let places = [
+        ("file", finding.file.clone().map(serde_json::Value::from)),
+        ("line", finding.line.map(serde_json::Value::from)),
+        ("column", finding.column.map(serde_json::Value::from)),
+        ("field", finding.field.clone().map(serde_json::Value::from)),
+    ];
+    for (key, place) in places {
+        if let Some(place) = place {
+            extra.insert(key.to_owned(), place);
+        }
+    }
+    DesignFinding {
+        error: match finding.severity {
+            Severity::Error => true,
+            Severity::Warning => false,
+        },
+        message: finding.message.clone(),
+        document: finding.document.clone().unwrap_or_default(),
+        extra,
+    }
+}

@@ -1,0 +1,81 @@
+//! The listener: accepts connections and serves calls on them.
+
+use std::convert::Infallible;
+use std::io;
+use std::time::Duration;
+
+use futures::Stream;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use tonic::service::Routes;
+use tracing::{debug, warn};
+
+use super::connection::Connection;
+use crate::config::Http2;
+
+/// Pause after the listener itself failed, most likely for want of file descriptors: asking again at once
+/// would only burn the processor until a connection ends.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// Serves calls until `closing`, then until every connection has finished its own. `cut` ends each
+/// connection at once.
+pub(super) async fn serve(
+    listener: TcpListener,
+    routes: Routes,
+    http2: Http2,
+    closing: CancellationToken,
+    cut: CancellationToken,
+) -> Result<(), tonic::transport::Error> {
+    tonic::transport::Server::builder()
+        // gRPC-Web comes over HTTP/1.
+        .accept_http1(true)
+        .max_concurrent_streams(http2.max_concurrent_streams)
+        .http2_keepalive_interval(Some(http2.keepalive_interval))
+        .http2_keepalive_timeout(Some(http2.keepalive_timeout))
+        .http2_adaptive_window(Some(true))
+        .add_routes(routes)
+        .serve_with_incoming_shutdown(connections(listener, cut), closing.cancelled_owned())
+        .await
+}
+
+fn connections(
+    listener: TcpListener,
+    cut: CancellationToken,
+) -> impl Stream<Item = Result<Connection, Infallible>> {
+    futures::stream::unfold((listener, cut), async |(listener, cut)| {
+        let connection = accept(&listener, &cut).await;
+        Some((Ok(connection), (listener, cut)))
+    })
+}
+
+async fn accept(listener: &TcpListener, cut: &CancellationToken) -> Connection {
+    loop {
+        match listener.accept().await {
+            Ok((stream, peer)) => {
+                // Events are small and many: none may wait for the next one to fill a packet.
+                if let Err(error) = stream.set_nodelay(true) {
+                    debug!(%peer, %error, "connection without nodelay");
+                }
+                return Connection::new(stream, cut.child_token());
+            }
+            Err(error) if is_of_one_connection(&error) => {
+                debug!(%error, "connection lost before it was accepted");
+            }
+            Err(error) => {
+                warn!(%error, "accept failed");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+            }
+        }
+    }
+}
+
+/// Whether the failure is of the connection that was being accepted, and not of the listener.
+fn is_of_one_connection(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::ConnectionAborted
+            | io::ErrorKind::ConnectionReset
+            | io::ErrorKind::ConnectionRefused
+            | io::ErrorKind::Interrupted
+    )
+}

@@ -1,0 +1,104 @@
+//! What each component is told of the configuration.
+
+use std::path::{Component, Path, PathBuf};
+
+use crate::config::{Config, Migrate};
+use crate::design::{LoaderOptions, ReferencePolicy};
+use crate::domain::StepKind;
+use crate::driver::simulated::SimulatedOptions;
+use crate::executor::ExecutorOptions;
+use crate::store::StoreOptions;
+use crate::tasks;
+use crate::watch::HubOptions;
+
+pub(super) fn store(config: &Config) -> StoreOptions {
+    StoreOptions {
+        url: config.database.url.clone(),
+        migrate: match config.database.migrate {
+            Migrate::Auto => true,
+            Migrate::Check => false,
+        },
+        lease: config.executor.lease,
+    }
+}
+
+pub(super) fn hub(config: &Config) -> HubOptions {
+    HubOptions {
+        max_watches: count(config.watch.max_per_replica),
+        stall_timeout: config.watch.stall_timeout,
+        max_life: config.watch.max_life,
+        ..HubOptions::default()
+    }
+}
+
+pub(super) fn loader(config: &Config) -> LoaderOptions {
+    LoaderOptions {
+        references: ReferencePolicy {
+            file_roots: config
+                .design
+                .roots
+                .iter()
+                .map(|root| design_root(root))
+                .collect(),
+        },
+        ..LoaderOptions::default()
+    }
+}
+
+/// `simulated.all` changes nothing yet: no other driver can be configured.
+pub(super) fn simulated(config: &Config) -> SimulatedOptions {
+    SimulatedOptions {
+        step_duration: config.simulated.step_duration,
+        ledger: Some(config.simulated.ledger.clone()),
+    }
+}
+
+pub(super) fn executor(config: &Config) -> ExecutorOptions {
+    let defaults = ExecutorOptions::default();
+    let max_parallel_nodes = count(config.executor.max_parallel_nodes);
+    ExecutorOptions {
+        lease: config.executor.lease,
+        renew: config.executor.renew,
+        call_timeout: config.executor.call_timeout,
+        margin: config.executor.margin,
+        quarantine: config.executor.quarantine,
+        terminate_grace: config.executor.terminate_grace,
+        retry_backoff: config.executor.retry_backoff,
+        max_running_roots: count(config.executor.max_running_roots),
+        max_parallel_nodes,
+        max_running_nodes: defaults.max_running_nodes.max(max_parallel_nodes),
+        max_queue_time: config.tasks.max_queue_time,
+        step_timeouts: StepKind::ALL
+            .map(|step| (step, config.executor.timeout.of(step)))
+            .into(),
+        ..defaults
+    }
+}
+
+pub(super) fn tasks(config: &Config) -> tasks::Options {
+    tasks::Options {
+        max_queued: config.tasks.max_queued.into(),
+        default_timeout: config.tasks.timeout,
+    }
+}
+
+/// A design root as references must spell it: absolute, without `..`. What it resolves to is the loader's
+/// business, when it opens files.
+fn design_root(configured: &Path) -> PathBuf {
+    let climbs = configured
+        .components()
+        .any(|component| component == Component::ParentDir);
+    let spelled = if climbs {
+        // Where the way up leads depends on links, so it has to be walked.
+        configured.canonicalize()
+    } else {
+        std::path::absolute(configured)
+    };
+    // Nothing is read below a root that cannot be spelled: the loader refuses each reference to it.
+    spelled.unwrap_or_else(|_| configured.to_owned())
+}
+
+/// A count as memory has it; every platform that we run on has 32 bits at least.
+fn count(configured: u32) -> usize {
+    usize::try_from(configured).unwrap_or(usize::MAX)
+}

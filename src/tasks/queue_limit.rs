@@ -1,0 +1,106 @@
+//! How many tasks may wait: a bound on the queue that costs no query for each task.
+//!
+//! The number of queued roots is read at most once in [`FRESH_FOR`]; in between, admitted tasks are added
+//! to it. So the limit is kept within what all replicas admit in that time, and a full queue refuses at
+//! once. Counting in the transaction that creates was rejected: every create would wait for it.
+
+use std::future::Future;
+use std::time::{Duration, Instant};
+
+use tokio::sync::Mutex;
+
+use super::error::Error;
+use crate::store;
+
+/// How long a count is good for: short enough for a refused caller to find room soon after there is
+/// some, long enough for the query to be rare.
+const FRESH_FOR: Duration = Duration::from_secs(1);
+
+/// The bound on the queue, with the count as far as it is known.
+pub(super) struct QueueLimit {
+    limit: u64,
+    fresh_for: Duration,
+    known: Mutex<Option<Known>>,
+}
+
+struct Known {
+    queued: u64,
+    at: Instant,
+}
+
+impl QueueLimit {
+    pub(super) fn new(limit: u64) -> Self {
+        Self {
+            limit,
+            fresh_for: FRESH_FOR,
+            known: Mutex::new(None),
+        }
+    }
+
+    /// Admits one more task, asking `count` for the number of queued roots where it is not known. Callers
+    /// that come while it is being read wait for that one answer.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::QueueFull`], and what `count` fails with.
+    pub(super) async fn admit<F>(&self, count: impl FnOnce() -> F) -> Result<(), Error>
+    where
+        F: Future<Output = Result<u64, store::Error>>,
+    {
+        let mut known = self.known.lock().await;
+        let mut current = match known.take() {
+            Some(current) if current.at.elapsed() < self.fresh_for => current,
+            Some(_) | None => Known {
+                queued: count().await?,
+                at: Instant::now(),
+            },
+        };
+        let full = current.queued >= self.limit;
+        if !full {
+            current.queued += 1;
+        }
+        *known = Some(current);
+        if full {
+            return Err(Error::QueueFull { limit: self.limit });
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn what_was_admitted_counts_before_it_is_read_again() {
+        let limit = QueueLimit {
+            fresh_for: Duration::MAX,
+            ..QueueLimit::new(10)
+        };
+        limit.admit(async || Ok(8)).await.expect("9 of 10");
+        limit
+            .admit(async || panic!("known"))
+            .await
+            .expect("10 of 10");
+        let refused = limit.admit(async || panic!("known")).await;
+        assert!(matches!(refused, Err(Error::QueueFull { limit: 10 })));
+    }
+
+    #[tokio::test]
+    async fn room_is_found_when_the_count_is_stale() {
+        let limit = QueueLimit {
+            fresh_for: Duration::ZERO,
+            ..QueueLimit::new(10)
+        };
+        assert!(limit.admit(async || Ok(10)).await.is_err());
+        limit.admit(async || Ok(3)).await.expect("4 of 10");
+    }
+
+    #[tokio::test]
+    async fn a_store_that_fails_admits_nothing() {
+        let limit = QueueLimit::new(10);
+        let refused = limit.admit(async || Err(store::Error::Closed)).await;
+        assert!(matches!(refused, Err(Error::Store(store::Error::Closed))));
+        limit.admit(async || Ok(0)).await.expect("asked again");
+    }
+}
