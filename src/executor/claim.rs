@@ -36,6 +36,8 @@ pub(super) struct Shared {
     pub(super) look: Arc<Notify>,
     /// Cancelled when the replica drains.
     pub(super) drain: CancellationToken,
+    /// Cancelled when a write was given up with its outcome unknown.
+    pub(super) unclean: CancellationToken,
     /// Cancelled when something panicked.
     pub(super) failed: CancellationToken,
 }

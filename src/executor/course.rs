@@ -17,6 +17,7 @@ use super::hints::Signals;
 use super::line::{Line, LineEnd};
 use super::message::About;
 use super::pen::{Halt, RUNNING};
+use super::pending::Pending;
 use super::tree::Tree;
 use super::waiting::{Waiter, Waiting};
 use crate::clock;
@@ -34,8 +35,6 @@ pub(super) struct Course {
     pub(super) pending: Pending,
     pub(super) waiting: Waiting,
     pub(super) ready: VecDeque<Ready>,
-    /// Nodes, or steps of the site, that succeeded and failed.
-    pub(super) counts: (u32, u32),
 }
 
 /// How a course ended.
@@ -55,53 +54,6 @@ pub(super) enum Ready {
     Line(Box<Line>),
     /// A node whose lock may be free.
     Waiter(u32, Waiter),
-}
-
-/// The nodes that have no subtask yet.
-#[derive(Debug)]
-pub(super) struct Pending {
-    next: u32,
-    end: u32,
-    /// By place: whether the subtask exists. Empty: none does.
-    present: Vec<bool>,
-}
-
-impl Pending {
-    pub(super) fn new(targets: usize, present: Vec<bool>) -> Self {
-        let mut pending = Self {
-            next: 0,
-            end: u32::try_from(targets).unwrap_or(u32::MAX),
-            present,
-        };
-        pending.skip();
-        pending
-    }
-
-    fn is_empty(&self) -> bool {
-        self.next >= self.end
-    }
-
-    fn take(&mut self) -> Option<u32> {
-        if self.is_empty() {
-            return None;
-        }
-        let index = self.next;
-        self.next += 1;
-        self.skip();
-        Some(index)
-    }
-
-    fn skip(&mut self) {
-        while self.next < self.end
-            && self
-                .present
-                .get(self.next as usize)
-                .copied()
-                .unwrap_or(false)
-        {
-            self.next += 1;
-        }
-    }
 }
 
 type SlotWait = Pin<Box<dyn Future<Output = Result<OwnedSemaphorePermit, AcquireError>> + Send>>;
@@ -313,16 +265,7 @@ impl Course {
         };
         let tried = running.trying.remove(&index);
         match end {
-            LineEnd::Ended { failed, steps } => {
-                let (succeeded, failures) = &mut self.counts;
-                if self.tree.root.action.is_per_node() {
-                    *succeeded += u32::from(!failed);
-                    *failures += u32::from(failed);
-                } else {
-                    (*succeeded, *failures) = steps;
-                }
-            }
-            LineEnd::Stopped | LineEnd::Gone => {}
+            LineEnd::Ended | LineEnd::Stopped | LineEnd::Gone => {}
             LineEnd::Left => running.left = true,
             LineEnd::Unbegun => {
                 self.tree.stop.cancel();
@@ -376,9 +319,11 @@ impl Course {
         write
             .root_messages
             .push(About::site(&tree.site).error(now, text));
+        // Before the write: its hint may reach a line before its answer reaches us.
+        tree.timed_out.store(true, Ordering::Relaxed);
         match tree.pen.write(write).await {
-            Ok(_) => tree.timed_out.store(true, Ordering::Relaxed),
-            Err(Halt::Stopping) => {}
+            Ok(_) => {}
+            Err(Halt::Stopping) => tree.timed_out.store(false, Ordering::Relaxed),
             Err(halt) => return Err(halt),
         }
         tree.stop.cancel();
@@ -408,22 +353,5 @@ async fn granted(slot: &mut Option<SlotWait>) -> Result<OwnedSemaphorePermit, Ac
     match slot {
         Some(slot) => slot.await,
         None => std::future::pending().await,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn holes_that_a_crash_left_are_filled() {
-        let mut pending = Pending::new(5, vec![true, false, true, false, true]);
-        assert_eq!(pending.take(), Some(1));
-        assert_eq!(pending.take(), Some(3));
-        assert_eq!(pending.take(), None);
-        let mut pending = Pending::new(2, Vec::new());
-        assert_eq!(pending.take(), Some(0));
-        assert_eq!(pending.take(), Some(1));
-        assert!(pending.is_empty());
     }
 }

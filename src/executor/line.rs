@@ -6,8 +6,9 @@
 use std::sync::Arc;
 
 use super::message::About;
+use super::outcome::StepResult;
 use super::pen::{Halt, RUNNING};
-use super::step::{Enter, Ran, StepResult};
+use super::step::{Enter, Ran};
 use super::subtask::{Edit, Subtask};
 use super::terminate::Settled;
 use super::tree::Tree;
@@ -38,12 +39,7 @@ pub(super) struct Line {
 #[derive(Debug)]
 pub(super) enum LineEnd {
     /// Its plan is through, or the stop found it so.
-    Ended {
-        /// Whether it failed.
-        failed: bool,
-        /// Steps of the site that succeeded and failed; nothing for a node.
-        steps: (u32, u32),
-    },
+    Ended,
     /// The stop ended it.
     Stopped,
     /// Another root holds the node. Nothing was written.
@@ -63,7 +59,7 @@ enum Advance {
     /// The next step runs.
     Next,
     /// The line is through.
-    Ended { failed: bool },
+    Ended,
     /// Nothing more is begun here: the replica drains.
     Left,
 }
@@ -103,7 +99,7 @@ impl Line {
             let begun = self.is_begun();
             match self.begin().await {
                 Ok(Advance::Next) => {}
-                Ok(Advance::Ended { failed }) => return Ok(self.ended(failed)),
+                Ok(Advance::Ended) => return Ok(LineEnd::Ended),
                 Ok(Advance::Left) => return Ok(LineEnd::Left),
                 Err(Halt::Stopping) if begun => return self.stop(None).await,
                 Err(halt) => return Err(halt),
@@ -118,7 +114,7 @@ impl Line {
             };
             match self.advance(&result).await {
                 Ok(Advance::Next) => {}
-                Ok(Advance::Ended { failed }) => return Ok(self.ended(failed)),
+                Ok(Advance::Ended) => return Ok(LineEnd::Ended),
                 Ok(Advance::Left) => return Ok(LineEnd::Left),
                 Err(Halt::Stopping) => return self.stop(Some(result)).await,
                 Err(halt) => return Err(halt),
@@ -219,7 +215,7 @@ impl Line {
                     changes.push((edit, Slot::Node));
                     write.unlock = self.name.as_ref().and_then(|name| tree.lock(name));
                 }
-                Advance::Ended { failed }
+                Advance::Ended
             }
         };
         self.commit(&tree, write, changes, &mut fresh).await?;
@@ -233,7 +229,7 @@ impl Line {
     async fn end_found(&mut self, failed: bool) -> Result<Advance, Halt> {
         let tree = Arc::clone(&self.tree);
         let Some(node) = &self.node else {
-            return Ok(Advance::Ended { failed });
+            return Ok(Advance::Ended);
         };
         let now = clock::now();
         let mut edit = node.edit();
@@ -243,7 +239,7 @@ impl Line {
         let mut none = None;
         self.commit(&tree, write, vec![(edit, Slot::Node)], &mut none)
             .await?;
-        Ok(Advance::Ended { failed })
+        Ok(Advance::Ended)
     }
 
     /// The edit that completes the step, and what to say about it on the root.
@@ -341,17 +337,6 @@ impl Line {
             Some(name) => About::node(name),
             None => About::site(&self.tree.site),
         }
-    }
-
-    pub(super) fn ended(&self, failed: bool) -> LineEnd {
-        let steps = if self.name.is_some() {
-            (0, 0)
-        } else {
-            let failures = self.history.iter().filter(|end| **end == StepEnd::Failed);
-            let failures = u32::try_from(failures.count()).unwrap_or(u32::MAX);
-            (self.ordinal().saturating_sub(failures), failures)
-        };
-        LineEnd::Ended { failed, steps }
     }
 
     /// The place of the step that runs, or of the next: the steps before it are the history.

@@ -21,9 +21,11 @@ mod freeze;
 mod recovery;
 
 mod course;
+mod pending;
 mod waiting;
 
 mod line;
+mod outcome;
 mod retry;
 mod step;
 mod terminate;
@@ -36,3 +38,6 @@ mod tree;
 pub use design_source::{DesignFailure, DesignFinding, DesignSource, LoadedDesign};
 pub use options::ExecutorOptions;
 pub use service::{Executor, Handle};
+
+#[cfg(test)]
+mod tests;

@@ -18,11 +18,14 @@ const FIRST_WAIT: Duration = Duration::from_millis(100);
 /// database is back.
 const LONGEST_WAIT: Duration = Duration::from_secs(5);
 
-/// Writes for work that only goes on while nobody asked to stop.
+/// The longest wait of a draining replica: with those before it less than a second.
+const DRAINING_WAIT: Duration = Duration::from_millis(400);
+
+/// Writes that start a root.
 pub(super) const QUEUED: &[TaskStatus] = &[TaskStatus::Queued];
 /// Writes for work that only goes on while nobody asked to stop.
 pub(super) const RUNNING: &[TaskStatus] = &[TaskStatus::Running];
-/// Writes that follow a stop.
+/// Writes that end a stopped root.
 pub(super) const TERMINATING: &[TaskStatus] = &[TaskStatus::Terminating];
 /// Writes that record what has happened, whether or not a stop was asked for.
 pub(super) const OPEN: &[TaskStatus] = &[TaskStatus::Running, TaskStatus::Terminating];
@@ -54,6 +57,11 @@ pub(super) struct Pen {
     pub(super) facts: Arc<RootFacts>,
     /// Cancelled when the tree is lost, with the lease or alone.
     pub(super) gone: CancellationToken,
+    /// Cancelled when the replica drains: the database is not waited for any more.
+    pub(super) drain: CancellationToken,
+    /// Cancelled by a write whose outcome is unknown at the end: the trees are not given back,
+    /// because a successor must be as careful as after a crash.
+    pub(super) unclean: CancellationToken,
 }
 
 impl Pen {
@@ -114,11 +122,10 @@ impl Pen {
                     return Err(Halt::Broken(error_chain(&error)));
                 }
             }
-            tokio::select! {
-                () = self.gone.cancelled() => return Err(Halt::Gone),
-                () = sleep(wait) => {}
+            if !self.wait(&mut wait).await {
+                self.unclean.cancel();
+                return Err(Halt::Gone);
             }
-            wait = (wait * 2).min(LONGEST_WAIT);
         }
     }
 
@@ -146,12 +153,25 @@ impl Pen {
                     );
                 }
             }
-            tokio::select! {
-                () = self.gone.cancelled() => return Err(Halt::Gone),
-                () = sleep(wait) => {}
+            if !self.wait(&mut wait).await {
+                return Err(Halt::Gone);
             }
-            wait = (wait * 2).min(LONGEST_WAIT);
         }
+    }
+
+    /// Waits before another try; false: there is none, because the tree is lost, or because the
+    /// replica drains and has tried long enough.
+    async fn wait(&self, wait: &mut Duration) -> bool {
+        if self.drain.is_cancelled() && *wait > DRAINING_WAIT {
+            return false;
+        }
+        tokio::select! {
+            () = self.gone.cancelled() => return false,
+            () = self.drain.cancelled(), if !self.drain.is_cancelled() => {}
+            () = sleep(*wait) => {}
+        }
+        *wait = (*wait * 2).min(LONGEST_WAIT);
+        true
     }
 
     fn conflict(&self, status: TaskStatus, allowed: &[TaskStatus]) -> Halt {

@@ -124,21 +124,25 @@ async fn read_design(
     })
 }
 
-/// The lines that were begun, and the nodes that wait in the queue.
-pub(super) fn lines(
-    tree: &Arc<Tree>,
-    open: OpenTree,
-    enter: Enter,
-) -> Result<(Vec<Line>, Vec<(u32, Waiter)>), Halt> {
-    let mut lines = Vec::new();
-    let mut waiters = Vec::new();
+/// What of a tree is open.
+#[derive(Default)]
+pub(super) struct Begun {
+    /// The lines that were begun.
+    pub(super) lines: Vec<Line>,
+    /// The nodes that wait in the queue, by their place.
+    pub(super) waiters: Vec<(u32, Waiter)>,
+}
+
+/// Puts together what a takeover goes on with.
+pub(super) fn lines(tree: &Arc<Tree>, open: OpenTree, enter: Enter) -> Result<Begun, Halt> {
+    let mut begun = Begun::default();
     if !tree.root.action.is_per_node() {
         let steps: Vec<Task> = open.ended_steps.into_iter().chain(open.children).collect();
         if !steps.is_empty() {
             let line = Line::new(Arc::clone(tree), 0, None, None);
-            lines.push(with_steps(line, steps, enter)?);
+            begun.lines.push(with_steps(line, steps, enter)?);
         }
-        return Ok((lines, waiters));
+        return Ok(begun);
     }
     let mut steps: HashMap<TaskId, Vec<Task>> = HashMap::new();
     for step in open.grandchildren {
@@ -149,15 +153,15 @@ pub(super) fn lines(
     for node in open.children {
         let index = node.ordinal;
         if node.status <= TaskStatus::Queued {
-            waiters.push((index, Waiter::found(&node)));
+            begun.waiters.push((index, Waiter::found(&node)));
             continue;
         }
         let steps = steps.remove(&node.task_id).unwrap_or_default();
         let name = node.node_name.clone();
         let line = Line::new(Arc::clone(tree), index, name, Some(Subtask::found(node)));
-        lines.push(with_steps(line, steps, enter)?);
+        begun.lines.push(with_steps(line, steps, enter)?);
     }
-    Ok((lines, waiters))
+    Ok(begun)
 }
 
 fn with_steps(mut line: Line, mut steps: Vec<Task>, enter: Enter) -> Result<Line, Halt> {

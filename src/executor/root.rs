@@ -7,13 +7,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::time::Instant;
 
 use super::claim::Shared;
-use super::course::{Course, CourseEnd, Pending, Ready};
+use super::course::{Course, CourseEnd, Ready};
 use super::freeze::{Begun, Freezer, NO_SITE, design_invalid, site_lock};
 use super::hints::Signals;
 use super::lease::Life;
 use super::line::Line;
 use super::message::About;
 use super::pen::{Halt, OPEN, Pen, QUEUED, RUNNING, TERMINATING};
+use super::pending::Pending;
 use super::recovery;
 use super::tree::{Tree, Words};
 use super::waiting::Waiting;
@@ -58,6 +59,8 @@ impl Runner {
                 labels: Arc::clone(&self.claimed.task.labels),
             }),
             gone: self.life.lost.child_token(),
+            drain: self.shared.drain.clone(),
+            unclean: self.shared.unclean.clone(),
         };
         match self.run_with(&pen).await {
             Ok(exit) => exit,
@@ -112,7 +115,7 @@ impl Runner {
         };
         let tree = self.tree(pen, frozen.task, frozen.site, frozen.targets, design);
         if without_design {
-            return self.finish(&tree, design_invalid(), (0, 0)).await;
+            return self.finish(&tree, design_invalid()).await;
         }
         self.go(tree, pending, VecDeque::new(), false).await
     }
@@ -143,15 +146,19 @@ impl Runner {
         if defect || !running {
             tree.stop.cancel();
         } else if without_design {
-            return self.finish(&tree, design_invalid(), (0, 0)).await;
+            return self.finish(&tree, design_invalid()).await;
         }
         // A request to stop is recorded with its time; without one it was the timeout.
         let timed_out = !running && task.terminated.is_none();
         tree.timed_out.store(timed_out, Ordering::Relaxed);
         let enter = recovery::enter_after(self.claimed.previous);
-        let (lines, waiters) = recovery::lines(&tree, resumed.open, enter)?;
-        let lines = lines.into_iter().map(|line| Ready::Line(Box::new(line)));
-        let waiters = waiters
+        let begun = recovery::lines(&tree, resumed.open, enter)?;
+        let lines = begun
+            .lines
+            .into_iter()
+            .map(|line| Ready::Line(Box::new(line)));
+        let waiters = begun
+            .waiters
             .into_iter()
             .map(|(index, waiter)| Ready::Waiter(index, waiter));
         let ready = lines.chain(waiters).collect();
@@ -176,13 +183,12 @@ impl Runner {
             } else {
                 Ending::Done
             };
-            return self.finish(&tree, ending, (0, 0)).await;
+            return self.finish(&tree, ending).await;
         }
         if !action.is_per_node() && !plan::steps(action).is_empty() && ready.is_empty() {
             let line = Line::new(Arc::clone(&tree), 0, None, None);
             ready.push_back(Ready::Line(Box::new(line)));
         }
-        let result = &tree.root.result;
         let mut course = Course {
             tree: Arc::clone(&tree),
             signals: Arc::clone(&self.signals),
@@ -191,7 +197,6 @@ impl Runner {
             pending,
             waiting: Waiting::default(),
             ready,
-            counts: (result.succeeded, result.failed),
         };
         let ending = match course.run().await? {
             CourseEnd::Left => return Ok(Exit::Left),
@@ -203,22 +208,23 @@ impl Runner {
             CourseEnd::Stopped if tree.timed_out.load(Ordering::Relaxed) => Ending::TimedOut,
             CourseEnd::Stopped => Ending::Stopped,
         };
-        self.finish(&tree, ending, course.counts).await
+        self.finish(&tree, ending).await
     }
 
     /// Writes the end. A stop that comes at the last moment ends it as stopped.
-    async fn finish(&self, tree: &Tree, ending: Ending, counts: (u32, u32)) -> Result<Exit, Halt> {
-        match self.write_end(tree, ending.clone(), counts).await {
+    async fn finish(&self, tree: &Tree, ending: Ending) -> Result<Exit, Halt> {
+        match self.write_end(tree, ending.clone()).await {
             Ok(()) => Ok(Exit::Done),
             Err(Halt::Stopping) => {
-                self.write_end(tree, Ending::Stopped, counts).await?;
+                self.write_end(tree, Ending::Stopped).await?;
                 Ok(Exit::Done)
             }
             Err(halt) => Err(halt),
         }
     }
 
-    async fn write_end(&self, tree: &Tree, ending: Ending, counts: (u32, u32)) -> Result<(), Halt> {
+    /// The store tallies the subtasks and says the last words about them.
+    async fn write_end(&self, tree: &Tree, ending: Ending) -> Result<(), Halt> {
         let allowed = match &ending {
             Ending::Done => RUNNING,
             Ending::Stopped | Ending::TimedOut => TERMINATING,
@@ -226,15 +232,8 @@ impl Runner {
             Ending::QueueTimeout => QUEUED,
         };
         let mut write = tree.pen.blank(clock::now(), allowed);
-        let text = last_words(tree, &ending, counts);
-        let about = About::site(&tree.site);
-        write.root_messages.push(match &ending {
-            Ending::Done | Ending::Stopped => about.note(write.now, text),
-            Ending::TimedOut | Ending::QueueTimeout | Ending::Failed(..) => {
-                about.error(write.now, text)
-            }
-        });
-        if tree.root.action == Action::PrepareSite {
+        // Without a design it did not even know which site to lock.
+        if tree.root.action == Action::PrepareSite && tree.root.design_digest.is_some() {
             write.unlock = Some(site_lock(&tree.site));
         }
         write.root = RootChange::Finish(ending);
@@ -258,7 +257,7 @@ impl Runner {
         let task = self.claimed.task.clone();
         let tree = self.tree(pen, task, site, Arc::from([]), no_nodes()?);
         let ending = Ending::Failed(Reason::Internal, text.to_owned());
-        self.finish(&tree, ending, (0, 0)).await
+        self.finish(&tree, ending).await
     }
 
     /// Tells those who watch that the tree has a new owner.
@@ -313,27 +312,4 @@ fn no_nodes() -> Result<Arc<Inventory>, Halt> {
     Inventory::new(None, Vec::new(), std::collections::BTreeMap::new())
         .map(Arc::new)
         .map_err(|error: InventoryError| Halt::Broken(error.to_string()))
-}
-
-/// What is said at the end.
-fn last_words(tree: &Tree, ending: &Ending, (succeeded, failed): (u32, u32)) -> String {
-    let action = tree.root.action;
-    let sum = if action.is_per_node() {
-        let total = tree.targets.len();
-        format!("{succeeded} of {total} nodes succeeded, {failed} failed")
-    } else {
-        let total = plan::steps(action).len();
-        format!("{succeeded} of {total} steps succeeded, {failed} failed")
-    };
-    match ending {
-        Ending::Done if action == Action::ValidateDesign => "the design loads".to_owned(),
-        Ending::Done if action.is_per_node() && tree.targets.is_empty() => {
-            "no node of the design is in scope: nothing was done".to_owned()
-        }
-        Ending::Done => format!("{action} is through: {sum}"),
-        Ending::Stopped => format!("{action} was stopped on request: {sum}"),
-        Ending::TimedOut => format!("{action} was stopped by its timeout: {sum}"),
-        Ending::QueueTimeout => format!("{action} waited too long in the queue"),
-        Ending::Failed(_, problem) => format!("{action} failed: {problem}"),
-    }
 }

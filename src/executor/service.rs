@@ -66,6 +66,7 @@ impl Executor {
             claim: Arc::new(Notify::new()),
             look: Arc::new(Notify::new()),
             drain: CancellationToken::new(),
+            unclean: CancellationToken::new(),
             failed: CancellationToken::new(),
         });
         // The lease is kept, and hints are passed on, until the last runner has left its root.
@@ -106,6 +107,7 @@ impl Executor {
             store,
             life: life.clone(),
             stop,
+            unclean: shared.unclean.clone(),
             failed: shared.failed.clone(),
             parts,
         };
@@ -145,6 +147,7 @@ struct Supervisor {
     store: Store,
     life: watch::Receiver<Arc<Life>>,
     stop: CancellationToken,
+    unclean: CancellationToken,
     failed: CancellationToken,
     parts: JoinSet<Part>,
 }
@@ -169,7 +172,11 @@ impl Supervisor {
                 }
             }
         }
-        self.release().await;
+        // After a panic nobody knows what a call was doing: only an expired lease, with its
+        // quarantine, makes a successor careful enough.
+        if !self.failed.is_cancelled() && !self.unclean.is_cancelled() {
+            self.release().await;
+        }
     }
 
     async fn release(&self) {

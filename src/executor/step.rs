@@ -6,13 +6,13 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::line::{Line, Slot};
+use super::outcome::StepResult;
 use super::pen::{Halt, RUNNING};
 use super::retry::{self, Again, Asked};
 use super::terminate::Settled;
 use crate::clock;
-use crate::domain::plan::StepEnd;
-use crate::domain::{Cause, Policy, Reason};
-use crate::driver::{Driver, DriverError, ErrorKind, Mark, Progress, StepCall, StepReport};
+use crate::domain::Policy;
+use crate::driver::{Driver, DriverError, ErrorKind, Mark, Progress, StepCall};
 
 /// The shortest wait between two polls: a driver that asks for none must not spin.
 const MIN_POLL: Duration = Duration::from_millis(10);
@@ -43,68 +43,6 @@ pub(super) enum Ran {
     Stopped(Settled),
     /// It was left between calls, for a successor.
     Left,
-}
-
-/// The outcome of a step.
-#[derive(Clone, Debug)]
-pub(super) enum StepResult {
-    /// It did its work.
-    Succeeded(StepReport),
-    /// It did not.
-    Failed {
-        reason: Reason,
-        cause: Cause,
-        text: String,
-    },
-}
-
-impl StepResult {
-    pub(super) fn failed(text: String) -> Self {
-        Self::Failed {
-            reason: Reason::NodeFailures,
-            cause: Cause::Executor,
-            text,
-        }
-    }
-
-    fn timed_out(text: String) -> Self {
-        Self::Failed {
-            reason: Reason::Timeout,
-            cause: Cause::Executor,
-            text,
-        }
-    }
-
-    fn lost() -> Self {
-        Self::Failed {
-            reason: Reason::ExecutorLost,
-            cause: Cause::LeaseExpired,
-            text: "its executor vanished while it ran and it must not be repeated: whether it took effect is unknown"
-                .to_owned(),
-        }
-    }
-
-    pub(super) fn end(&self) -> StepEnd {
-        match self {
-            Self::Succeeded(_) => StepEnd::Succeeded,
-            Self::Failed { .. } => StepEnd::Failed,
-        }
-    }
-
-    pub(super) fn cause(&self) -> Cause {
-        match self {
-            Self::Succeeded(_) => Cause::Executor,
-            Self::Failed { cause, .. } => *cause,
-        }
-    }
-
-    /// The reason of a node that this step made fail.
-    pub(super) fn node_reason(&self) -> Reason {
-        match self {
-            Self::Succeeded(_) => Reason::None,
-            Self::Failed { reason, .. } => *reason,
-        }
-    }
 }
 
 /// The first call of a step; none: it must not be called again (promise P5).

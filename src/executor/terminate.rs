@@ -10,8 +10,9 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
 use super::line::{Line, LineEnd, Slot};
+use super::outcome::StepResult;
 use super::pen::{Halt, OPEN};
-use super::step::{Ran, StepResult};
+use super::step::Ran;
 use super::subtask::Edit;
 use crate::clock;
 use crate::domain::plan::{self, Next};
@@ -127,7 +128,11 @@ impl Line {
             let mut fresh = None;
             self.commit(&tree, write, changes, &mut fresh).await?;
         }
-        Ok(failed.map_or(LineEnd::Stopped, |failed| self.ended(failed)))
+        Ok(if failed.is_some() {
+            LineEnd::Ended
+        } else {
+            LineEnd::Stopped
+        })
     }
 
     fn terminate(&self, edit: &mut Edit, now: Timestamp) {

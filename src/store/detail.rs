@@ -23,6 +23,7 @@ pub(super) async fn load<C: ConnectionTrait>(
         .collect();
     let roots: Vec<&Task> = tasks.iter().filter(|task| task.is_root()).collect();
     load_specs(dialect, connection, &roots, &mut details).await?;
+    load_children(dialect, connection, &roots, &mut details).await?;
     load_outcomes(dialect, connection, &roots, &mut details).await?;
     load_messages(dialect, connection, tasks, &mut details).await?;
     for task in tasks {
@@ -31,7 +32,8 @@ pub(super) async fn load<C: ConnectionTrait>(
     Ok(())
 }
 
-/// What follows from the task itself: children's ids, and a subtask's own node.
+/// What follows from the task itself: a subtask's own node, and the ids of children that were
+/// created one after the other.
 fn derived(task: &Task) -> Detail {
     let children = task.subtask_count.min(LIST_LIMIT as u32);
     let mut detail = Detail {
@@ -77,6 +79,50 @@ async fn load_specs<C: ConnectionTrait>(
             if let Some(text) = get::<Option<String>>(&row, "target_nodes")? {
                 detail.target_nodes = parse_json("target nodes", &text)?;
             }
+        }
+    }
+    Ok(())
+}
+
+/// The children of roots whose nodes are not all begun: they begin side by side, so that a place
+/// may be taken while one before it is free.
+async fn load_children<C: ConnectionTrait>(
+    dialect: Dialect,
+    connection: &C,
+    roots: &[&Task],
+    details: &mut HashMap<TaskId, Detail>,
+) -> Result<(), Error> {
+    let partly: Vec<&Task> = roots
+        .iter()
+        .copied()
+        .filter(|root| {
+            root.action.is_per_node()
+                && root.subtask_count > 0
+                && root.subtask_count < root.target_node_count
+        })
+        .collect();
+    if partly.is_empty() {
+        return Ok(());
+    }
+    let sql = format!(
+        "SELECT parent_task_id, task_id FROM (\
+           SELECT parent_task_id, task_id, ordinal, row_number() OVER (\
+             PARTITION BY parent_task_id ORDER BY ordinal) AS place \
+           FROM tasks WHERE parent_task_id IN (SELECT id FROM {} AS e)) AS c \
+         WHERE place <= {LIST_LIMIT} ORDER BY ordinal",
+        dialect.rows("$1", ID_COLUMN)
+    );
+    for root in &partly {
+        if let Some(detail) = details.get_mut(&root.task_id) {
+            detail.subtask_ids.clear();
+        }
+    }
+    let rows = connection
+        .query_all_raw(dialect.statement(&sql, [ids(&partly)?]))
+        .await?;
+    for row in rows {
+        if let Some(detail) = details.get_mut(&get_id(&row, "parent_task_id")?) {
+            detail.subtask_ids.push(get_id(&row, "task_id")?);
         }
     }
     Ok(())

@@ -7,8 +7,7 @@ use std::sync::Arc;
 
 use sea_orm::{ConnectionTrait, DatabaseTransaction};
 
-use super::apply::MessageRow;
-use super::apply::{append_messages, event};
+use super::apply::{MessageRow, append_messages, event};
 use super::codec::relative;
 use super::connect::Connections;
 use super::create;
@@ -26,7 +25,7 @@ use crate::domain::{Cause, Commit, Message, Task, TaskStatus};
 /// What a transaction decided.
 enum Decision {
     Accepted(Vec<Arc<Commit>>),
-    Answer(Terminated),
+    Answer(Box<Terminated>),
 }
 
 /// Records the request; the answer's task is read afterwards by the caller.
@@ -44,7 +43,7 @@ pub(super) async fn terminate(
         }
         Ok(Decision::Answer(answer)) => {
             transaction.rollback().await?;
-            Ok(Some(answer))
+            Ok(Some(*answer))
         }
         Err(error) => {
             // The first error counts; the connection goes with its transaction if this fails too.
@@ -68,10 +67,10 @@ async fn decide(
         .query_one_raw(dialect.statement(&sql, [request.task_id.0.into()]))
         .await?;
     let Some(row) = row else {
-        return Ok(Decision::Answer(Terminated::NotFound));
+        return Ok(Decision::Answer(Box::new(Terminated::NotFound)));
     };
     let task = row::task(dialect, &row)?;
-    let answer = |answer| Ok(Decision::Answer(answer));
+    let answer = |answer| Ok(Decision::Answer(Box::new(answer)));
     if !task.is_root() {
         return answer(Terminated::Refused(task));
     }

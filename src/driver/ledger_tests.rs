@@ -1,0 +1,105 @@
+use super::*;
+
+fn line(event: LineEvent, task_id: TaskId, policy: Policy, attempt: u32) -> Line {
+    Line {
+        ts: crate::clock::now(),
+        event,
+        instance: Uuid::nil(),
+        epoch: 1,
+        task_id: task_id.0,
+        node: "n1".to_owned(),
+        step: "deploy_node".to_owned(),
+        policy: policy.token().to_owned(),
+        attempt,
+        outcome: (event == LineEvent::End).then_some(LineOutcome::Done),
+    }
+}
+
+#[tokio::test]
+async fn marks_survive_a_restart() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("ledger");
+    let (open, ended, observed) = (TaskId::new_root(), TaskId::new_root(), TaskId::new_root());
+    let ledger = Ledger::open(&path).unwrap();
+    ledger
+        .record(line(LineEvent::Start, open, Policy::Guarded, 1))
+        .await
+        .unwrap();
+    ledger
+        .record(line(LineEvent::Start, ended, Policy::Guarded, 1))
+        .await
+        .unwrap();
+    ledger
+        .record(line(LineEvent::End, ended, Policy::Guarded, 1))
+        .await
+        .unwrap();
+    ledger
+        .record(line(LineEvent::Start, observed, Policy::Observe, 1))
+        .await
+        .unwrap();
+    ledger
+        .record(line(LineEvent::End, observed, Policy::Observe, 1))
+        .await
+        .unwrap();
+    drop(ledger);
+
+    let ledger = Ledger::open(&path).unwrap();
+    assert_eq!(ledger.mark(open).unwrap().ended, None);
+    assert_eq!(ledger.mark(ended).unwrap().ended, Some(LineOutcome::Done));
+    assert_eq!(ledger.mark(observed), None);
+}
+
+#[tokio::test]
+async fn a_torn_last_line_is_cut_off_and_written_over() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("ledger");
+    let (first, second) = (TaskId::new_root(), TaskId::new_root());
+    let ledger = Ledger::open(&path).unwrap();
+    ledger
+        .record(line(LineEvent::Start, first, Policy::Guarded, 1))
+        .await
+        .unwrap();
+    drop(ledger);
+    let mut file = OpenOptions::new().append(true).open(&path).unwrap();
+    file.write_all(b"{\"ts\":\"2026-").unwrap();
+    drop(file);
+
+    let ledger = Ledger::open(&path).unwrap();
+    ledger
+        .record(line(LineEvent::Start, second, Policy::Guarded, 1))
+        .await
+        .unwrap();
+    drop(ledger);
+    let ledger = Ledger::open(&path).unwrap();
+    assert!(ledger.mark(first).is_some());
+    assert!(ledger.mark(second).is_some());
+}
+
+#[test]
+fn damage_before_the_last_line_is_an_error() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("ledger");
+    std::fs::write(&path, "nonsense\n").unwrap();
+    assert!(matches!(
+        Ledger::open(&path),
+        Err(LedgerError::Damaged { line: 1, .. })
+    ));
+}
+
+#[tokio::test]
+async fn concurrent_calls_are_all_recorded() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("ledger");
+    let ledger = Ledger::open(&path).unwrap();
+    let ids: Vec<TaskId> = (0..300).map(|_| TaskId::new_root()).collect();
+    futures::future::join_all(
+        ids.iter()
+            .map(|task_id| ledger.record(line(LineEvent::Start, *task_id, Policy::Once, 1))),
+    )
+    .await
+    .into_iter()
+    .collect::<Result<(), _>>()
+    .unwrap();
+    drop(ledger);
+    assert_eq!(std::fs::read_to_string(&path).unwrap().lines().count(), 300);
+}
