@@ -176,11 +176,11 @@ async fn a_snapshot_that_outgrows_memory_goes_through_a_file() {
 async fn spools_have_a_quota_that_comes_back() {
     let model = Model::new();
     let limits = HubOptions {
-        spool_bytes: 8 << 10,
+        spool_bytes: 3 << 10,
         ..options()
     };
     let (hub, _handle) = model.hub(limits).await;
-    let small = model.create_tree(4, By::Us);
+    let small = model.create_tree(8, By::Us);
     let large = model.create_tree(40, By::Us);
 
     assert!(matches!(
