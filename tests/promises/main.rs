@@ -1,0 +1,11 @@
+//! The promises, held against the real server over real connections, on both databases.
+#![expect(
+    clippy::disallowed_types,
+    clippy::expect_used,
+    clippy::print_stdout,
+    reason = "tests read the statuses that the server sends, fail loudly, and print what they measure"
+)]
+
+#[macro_use]
+#[path = "../support/mod.rs"]
+mod support;

@@ -1,0 +1,188 @@
+//! A connected client, and the calls that many tests make.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use drydock::proto::v1::design_service_client::DesignServiceClient;
+use drydock::proto::v1::task_service_client::TaskServiceClient;
+use drydock::proto::v1::{
+    CreateTaskRequest, GetTaskRequest, GetTaskTreeRequest, GetTaskTreeResponse, ListTasksRequest,
+    Task, TaskAction, TaskFilter, TerminateTaskRequest, WatchTaskRequest, WatchTasksRequest,
+};
+use tonic::Status;
+use tonic::transport::{Channel, Endpoint};
+use tonic_types::StatusExt as _;
+
+use super::stream::Stream;
+
+/// The bound of every call that is not a stream.
+const ANSWER_BOUND: Duration = Duration::from_secs(90);
+
+/// The largest answer: the contract's 1 MiB and room for a bug to show itself elsewhere.
+const MAX_ANSWER: usize = 16 * 1024 * 1024;
+
+/// A client with a connection of its own, which it opens again when it is lost.
+#[derive(Clone, Debug)]
+pub(crate) struct Client {
+    pub(crate) tasks: TaskServiceClient<Channel>,
+    pub(crate) designs: DesignServiceClient<Channel>,
+    pub(crate) channel: Channel,
+}
+
+impl Client {
+    /// A client of the server at `address`, which need not be there yet.
+    pub(crate) fn of(address: SocketAddr) -> Self {
+        let endpoint = Endpoint::from_shared(format!("http://{address}"));
+        let channel = endpoint
+            .expect("an address makes a URL")
+            .timeout(ANSWER_BOUND)
+            .connect_lazy();
+        Self {
+            tasks: TaskServiceClient::new(channel.clone()).max_decoding_message_size(MAX_ANSWER),
+            designs: DesignServiceClient::new(channel.clone()),
+            channel,
+        }
+    }
+
+    /// Creates a task on all nodes of a design.
+    pub(crate) async fn create(&self, action: TaskAction, design_ref: &str) -> Task {
+        let request = create_request(action, design_ref);
+        self.try_create(request).await.expect("the task is created")
+    }
+
+    pub(crate) async fn try_create(&self, request: CreateTaskRequest) -> Result<Task, Status> {
+        let answer = self.tasks.clone().create_task(request).await?;
+        Ok(answer.into_inner())
+    }
+
+    pub(crate) async fn get(&self, task_id: &str) -> Task {
+        let request = GetTaskRequest {
+            task_id: task_id.to_owned(),
+            ..GetTaskRequest::default()
+        };
+        let answer = self.tasks.clone().get_task(request).await;
+        answer.expect("the task is read").into_inner()
+    }
+
+    pub(crate) async fn tree(&self, task_id: &str) -> GetTaskTreeResponse {
+        let request = GetTaskTreeRequest {
+            task_id: task_id.to_owned(),
+            ..GetTaskTreeRequest::default()
+        };
+        let answer = self.tasks.clone().get_task_tree(request).await;
+        answer.expect("the tree is read").into_inner()
+    }
+
+    pub(crate) async fn terminate(&self, task_id: &str, reason: &str) -> Task {
+        let request = TerminateTaskRequest {
+            task_id: task_id.to_owned(),
+            reason: reason.to_owned(),
+            ..TerminateTaskRequest::default()
+        };
+        let answer = self.tasks.clone().terminate_task(request).await;
+        answer.expect("the task is told to stop").into_inner()
+    }
+
+    /// Every task there is, roots and subtasks, oldest first.
+    pub(crate) async fn list(&self) -> Vec<Task> {
+        let mut tasks = Vec::new();
+        let mut page_token = String::new();
+        loop {
+            let request = ListTasksRequest {
+                page_size: 500,
+                page_token,
+                order_by: "created".to_owned(),
+                ..ListTasksRequest::default()
+            };
+            let answer = self.tasks.clone().list_tasks(request).await;
+            let page = answer.expect("a page of tasks").into_inner();
+            tasks.extend(page.tasks);
+            page_token = page.next_page_token;
+            if page_token.is_empty() {
+                return tasks;
+            }
+        }
+    }
+
+    /// The position before everything that happens from now on to tasks with `labels`.
+    pub(crate) async fn position(&self, filter: Option<TaskFilter>) -> String {
+        let request = ListTasksRequest {
+            page_size: 1,
+            filter,
+            ..ListTasksRequest::default()
+        };
+        let answer = self.tasks.clone().list_tasks(request).await;
+        answer.expect("a page of tasks").into_inner().resume_token
+    }
+
+    /// Watches a task from a snapshot on.
+    pub(crate) async fn watch(&self, task_id: &str) -> Stream {
+        self.try_watch(task_id, "").await.expect("the task is watched")
+    }
+
+    /// Watches a task from `resume_token` on; empty: from a snapshot on.
+    pub(crate) async fn try_watch(
+        &self,
+        task_id: &str,
+        resume_token: &str,
+    ) -> Result<Stream, Status> {
+        let request = WatchTaskRequest {
+            task_id: task_id.to_owned(),
+            resume_token: resume_token.to_owned(),
+            heartbeat_interval: Some(heartbeat()),
+            ..WatchTaskRequest::default()
+        };
+        let answer = self.tasks.clone().watch_task(request).await?;
+        Ok(Stream::of(answer.into_inner()))
+    }
+
+    /// Watches every task that matches `filter`, messages included, from `resume_token` on.
+    pub(crate) async fn watch_fleet(
+        &self,
+        filter: Option<TaskFilter>,
+        resume_token: &str,
+    ) -> Result<Stream, Status> {
+        let request = WatchTasksRequest {
+            filter,
+            resume_token: resume_token.to_owned(),
+            include_messages: Some(true),
+            heartbeat_interval: Some(heartbeat()),
+            ..WatchTasksRequest::default()
+        };
+        let answer = self.tasks.clone().watch_tasks(request).await?;
+        Ok(Stream::of(answer.into_inner()))
+    }
+}
+
+/// A request for a task on all nodes of a design.
+pub(crate) fn create_request(action: TaskAction, design_ref: &str) -> CreateTaskRequest {
+    CreateTaskRequest {
+        action: action.into(),
+        design_ref: design_ref.to_owned(),
+        ..CreateTaskRequest::default()
+    }
+}
+
+/// A filter for tasks with one label.
+pub(crate) fn labelled(key: &str, value: &str) -> TaskFilter {
+    TaskFilter {
+        labels: BTreeMap::from([(key.to_owned(), value.to_owned())]),
+        ..TaskFilter::default()
+    }
+}
+
+/// The reason of an error, as `ErrorReason` spells it.
+pub(crate) fn reason(status: &Status) -> String {
+    status
+        .get_details_error_info()
+        .map_or_else(|| format!("no reason in {status:?}"), |info| info.reason)
+}
+
+/// The shortest there is, so that a stream that is stuck looks different from one that waits.
+fn heartbeat() -> prost_types::Duration {
+    prost_types::Duration {
+        seconds: 5,
+        nanos: 0,
+    }
+}

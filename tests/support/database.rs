@@ -1,0 +1,88 @@
+//! A fresh database for each test, of both kinds.
+
+use std::path::{Path, PathBuf};
+
+use tempfile::TempDir;
+
+use super::postgres;
+
+/// Declares each test twice, for SQLite and for PostgreSQL. A test is an `async fn(Database)`.
+macro_rules! on_both_databases {
+    ($($test:ident),+ $(,)?) => {
+        mod sqlite {
+            $(
+                #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+                async fn $test() {
+                    super::$test($crate::support::database::Database::sqlite()).await;
+                }
+            )+
+        }
+
+        mod postgres {
+            $(
+                #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+                async fn $test() {
+                    super::$test($crate::support::database::Database::postgres().await).await;
+                }
+            )+
+        }
+    };
+}
+
+/// An empty database and a directory beside it, which both go with this value.
+#[derive(Debug)]
+pub(crate) struct Database {
+    pub(crate) kind: Kind,
+    url: String,
+    directory: TempDir,
+}
+
+/// Which database it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Sqlite,
+    Postgres,
+}
+
+impl Database {
+    /// A SQLite file that does not exist yet.
+    pub(crate) fn sqlite() -> Self {
+        let directory = tempfile::tempdir().expect("a directory");
+        Self {
+            kind: Kind::Sqlite,
+            url: format!("sqlite:{}", directory.path().join("drydock.db").display()),
+            directory,
+        }
+    }
+
+    /// A new database in the cluster of this test binary.
+    pub(crate) async fn postgres() -> Self {
+        // The first one starts the cluster, which takes a second of blocking.
+        let cluster = tokio::task::block_in_place(postgres::cluster);
+        Self::at(cluster.database().await)
+    }
+
+    /// A database in a cluster of the test's own.
+    pub(crate) fn at(postgres_url: String) -> Self {
+        Self {
+            kind: Kind::Postgres,
+            url: postgres_url,
+            directory: tempfile::tempdir().expect("a directory"),
+        }
+    }
+
+    /// As `--database-url` takes it.
+    pub(crate) fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// Where a server on this database keeps its other files.
+    pub(crate) fn directory(&self) -> &Path {
+        self.directory.path()
+    }
+
+    /// The ledger of the simulated machines, which several servers may share.
+    pub(crate) fn ledger(&self) -> PathBuf {
+        self.directory.path().join("ledger.jsonl")
+    }
+}

@@ -1,0 +1,17 @@
+//! What black-box tests share: the real server on a fresh database, clients, sites, and the checkers of
+//! what was seen and done.
+
+#[macro_use]
+pub(crate) mod database;
+pub(crate) mod postgres;
+
+pub(crate) mod site;
+
+pub(crate) mod server;
+
+pub(crate) mod client;
+pub(crate) mod stream;
+
+pub(crate) mod checker;
+
+pub(crate) mod ledger;
