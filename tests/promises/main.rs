@@ -9,3 +9,18 @@
 #[macro_use]
 #[path = "../support/mod.rs"]
 mod support;
+
+mod documents;
+mod node_filter;
+
+mod crowd;
+mod resume;
+
+mod terminate;
+
+mod crash;
+mod drain;
+mod outage;
+mod takeover;
+
+mod scale;

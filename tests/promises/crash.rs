@@ -1,0 +1,217 @@
+//! A server that is killed at any moment and started again: nothing that was acknowledged is lost, nothing
+//! destructive is done twice, no watcher loses its place (promises P1, P2, P5, P6, P11).
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use drydock::proto::v1::task_event::Event as Arm;
+use drydock::proto::v1::{CreateTaskRequest, Task, TaskAction, TaskEvent, TaskStatus};
+use rand::rngs::StdRng;
+use rand::{RngExt as _, SeedableRng as _};
+use tokio::task::JoinHandle;
+use tonic::Status;
+use uuid::Uuid;
+
+use crate::support::checker::{Beginning, Checker, Scope, assert_same_history};
+use crate::support::client::{Client, create_request};
+use crate::support::database::{Database, Kind};
+use crate::support::ledger::Ledger;
+use crate::support::server::Launch;
+use crate::support::site::{Machine, Site};
+use crate::support::stream::{Follower, Next};
+
+/// Kills on each database; `DRYDOCK_TEST_KILLS` asks for more or fewer.
+const SQLITE_KILLS: u64 = 30;
+/// Each waits out a lease, so there are fewer.
+const POSTGRES_KILLS: u64 = 10;
+
+const STEP_DURATION: Duration = Duration::from_millis(20);
+
+/// Events of the two deployments that a kill waits for, at most: they have more than 300 together.
+const LAST_KILL: usize = 290;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn sqlite_a_killed_server_loses_nothing_and_repeats_nothing() {
+    survive(kills(SQLITE_KILLS), || async { Database::sqlite() }).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn postgres_a_killed_server_loses_nothing_and_repeats_nothing() {
+    survive(kills(POSTGRES_KILLS), Database::postgres).await;
+}
+
+fn kills(default: u64) -> u64 {
+    let asked = std::env::var("DRYDOCK_TEST_KILLS");
+    asked.map_or(default, |count| count.parse().expect("a number of kills"))
+}
+
+async fn survive<F: Future<Output = Database>>(kills: u64, fresh: impl Fn() -> F) {
+    let mut with_open_step = 0;
+    for seed in 0..kills {
+        let database = fresh().await;
+        println!("seed {seed} on {:?}", database.kind);
+        with_open_step += u64::from(one_kill(seed, &database).await);
+    }
+    println!("{with_open_step} of {kills} kills left a step open");
+    assert!(with_open_step * 2 >= kills, "kills miss the steps: {with_open_step} of {kills}");
+}
+
+/// Kills a server in the middle of two deployments; whether a step was open then.
+async fn one_kill(seed: u64, database: &Database) -> bool {
+    let mut random = StdRng::seed_from_u64(seed);
+    let mut machines = Machine::many(6);
+    machines[4] = machines[4].clone().once_at("deploy_node");
+    machines[5] = machines[5].clone().once_at("deploy_node");
+    let site = Site::of(&machines);
+    let quay = site.add("quay", &machines);
+    let small = site.add("small", &Machine::many(1));
+    let mut launch = Launch::on(database)
+        .designs_in(site.directory())
+        .set("simulated.step_duration", format!("{}ms", STEP_DURATION.as_millis()));
+    if database.kind == Kind::Postgres {
+        launch = launch.with_short_leases();
+    }
+    let server = launch.start().await;
+    let launch = launch.at(server.address());
+    let client = Client::of(server.address());
+
+    let before = client.position(None).await;
+    let deployments = [
+        client.create(TaskAction::DeployNode, &site.reference()).await,
+        client.create(TaskAction::DeployNode, &quay).await,
+    ];
+    let followers = deployments.each_ref().map(|task| {
+        let follower = Follower::of(&client, &task.task_id);
+        tokio::spawn(follower.to_end(None))
+    });
+    let applicant = apply(client.clone(), small);
+
+    let events = random.random_range(1..=LAST_KILL);
+    let pause = random.random_range(Duration::ZERO..STEP_DURATION);
+    count_events(&client, &before, &deployments, events).await;
+    // Not to wait for anything: the kill must not always come right after a commit.
+    tokio::time::sleep(pause).await;
+    server.kill().await;
+    let at_kill = Ledger::read(&database.ledger());
+    let (acknowledged, unanswered) = applicant.await.expect("the applicant is refused at last");
+
+    let server = launch.start().await;
+    let mut told = Vec::new();
+    for follower in followers {
+        told.push(follower.await.expect("a watcher sees its task end").events);
+    }
+    for task in &acknowledged {
+        Follower::of(&client, &task.task_id).to_end(None).await;
+    }
+    check_repeated_request(&client, unanswered).await;
+
+    let roots: BTreeSet<String> = deployments
+        .iter()
+        .chain(&acknowledged)
+        .map(|task| task.task_id.clone())
+        .collect();
+    let journal = read_journal(&client, &before, &roots).await;
+    for (task, told) in deployments.iter().zip(&told) {
+        let first = told.iter().find(|event| !event.resume_token.is_empty());
+        let snapshot = first.expect("the end of the snapshot").sequence;
+        let kept: Vec<_> = journal
+            .iter()
+            .filter(|event| event.root_task_id == task.task_id && event.sequence > snapshot)
+            .cloned()
+            .collect();
+        assert_same_history(told, &kept, &format!("seed {seed}: a watcher and the journal"));
+    }
+    check_work(seed, &client, database, &deployments).await;
+    drop(server);
+    !at_kill.open().is_empty()
+}
+
+/// Creates small tasks, one after the other, until the server is gone: those that it acknowledged, and the
+/// request that it did not answer.
+fn apply(client: Client, design_ref: String) -> JoinHandle<(Vec<Task>, CreateTaskRequest)> {
+    tokio::spawn(async move {
+        let mut acknowledged = Vec::new();
+        loop {
+            let request = CreateTaskRequest {
+                request_id: Uuid::new_v4().to_string(),
+                ..create_request(TaskAction::VerifyNode, &design_ref)
+            };
+            match client.try_create(request.clone()).await {
+                Ok(task) => acknowledged.push(task),
+                Err(_) => return (acknowledged, request),
+            }
+        }
+    })
+}
+
+/// A request whose answer was lost, made again and again, is one task (promise P2).
+async fn check_repeated_request(client: &Client, request: CreateTaskRequest) {
+    let create = || client.try_create(request.clone());
+    let one = create().await.expect("the request is made again");
+    let other = create().await.expect("and again");
+    assert_eq!(one.task_id, other.task_id);
+    let tasks = client.list().await;
+    let roots = tasks.iter().filter(|task| task.parent_task_id.is_none());
+    let of_request = roots.filter(|task| task.task_id == one.task_id).count();
+    assert_eq!(of_request, 1);
+    Follower::of(client, &one.task_id).to_end(None).await;
+}
+
+async fn count_events(client: &Client, token: &str, tasks: &[Task; 2], count: usize) {
+    let stream: Result<_, Status> = client.watch_fleet(None, token).await;
+    let mut stream = stream.expect("the fleet is watched");
+    let ours = |event: &TaskEvent| tasks.iter().any(|task| task.task_id == event.root_task_id);
+    for _ in 0..count {
+        stream.until(ours).await;
+    }
+}
+
+/// Everything since `token`, checked, until all `roots` are over.
+async fn read_journal(client: &Client, token: &str, roots: &BTreeSet<String>) -> Vec<TaskEvent> {
+    let stream = client.watch_fleet(None, token).await;
+    let mut stream = stream.expect("the fleet is watched");
+    let mut checker = Checker::new(Scope::Fleet);
+    checker.begin(Beginning::Resume);
+    let mut open = roots.clone();
+    let mut events = Vec::new();
+    while !open.is_empty() {
+        match stream.next().await {
+            Next::Message(event, _) => {
+                checker.see(&event).unwrap_or_else(|broken| panic!("{broken}"));
+                if matches!(event.event, Some(Arm::TaskFinished(_))) {
+                    open.remove(&event.task_id);
+                }
+                events.push(*event);
+            }
+            Next::End(end) => panic!("a fleet's stream ended: {end:?}"),
+        }
+    }
+    events
+}
+
+/// Nothing acted twice; what counts as done was done; what failed could not be known.
+async fn check_work(seed: u64, client: &Client, database: &Database, deployments: &[Task; 2]) {
+    let ledger = Ledger::read(&database.ledger());
+    let twice = ledger.check_nothing_acted_twice();
+    twice.unwrap_or_else(|problem| panic!("seed {seed}: {problem}"));
+    let starts: Vec<_> = [ledger.starts("guarded"), ledger.starts("once")]
+        .into_iter()
+        .flatten()
+        .collect();
+    for deployment in deployments {
+        for task in client.tree(&deployment.task_id).await.tasks.values() {
+            assert_eq!(task.status(), TaskStatus::Complete, "seed {seed}: {task:?}");
+            let result = task.result.as_ref().expect("a result");
+            let succeeded = result.status() == drydock::proto::v1::ResultStatus::Success;
+            if task.step == "deploy_node" && succeeded {
+                let acted = starts.iter().find(|(task_id, _)| *task_id == task.task_id);
+                assert_eq!(acted.map(|(_, count)| *count), Some(1), "seed {seed}: {task:?}");
+            }
+            let may_fail = matches!(task.node_name.as_str(), "n00005" | "n00006" | "");
+            assert!(succeeded || may_fail, "seed {seed}: {task:?}");
+            if !succeeded && task.step == "deploy_node" {
+                assert_eq!(result.reason, "ExecutorLost", "seed {seed}: {task:?}");
+            }
+        }
+    }
+}
