@@ -16,6 +16,10 @@
     unreachable_pub,
     reason = "each test binary includes this file and uses a part of it"
 )]
+#![expect(
+    clippy::expect_used,
+    reason = "a test whose database cannot be had fails, and says why"
+)]
 
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -40,8 +44,7 @@ const SERVER_USER: &str = "postgres";
 const ROLE: &str = "drydock";
 
 /// Waits until the pipe closes, then takes everything down. `$1`: pg_ctl, `$2`: the directory.
-const UNDERTAKER: &str =
-    r#"cat >/dev/null; "$1" stop -s -m immediate -D "$2/data"; rm -rf "$2"/* "$2"/.s.*"#;
+const UNDERTAKER: &str = r#"cat >/dev/null; "$1" stop -s -m immediate -D "$2/data"; rm -rf "$2""#;
 
 /// The cluster that the tests of this binary share, started by the first that asks.
 pub fn cluster() -> &'static Cluster {
@@ -174,7 +177,8 @@ impl Cluster {
         let started = self.control(&[
             "start",
             "-s",
-            "-W",
+            // Until the server is up or has failed: a start that failed can be tried again.
+            "-w",
             "-o",
             &options,
             "-l",
@@ -341,4 +345,3 @@ fn free_port() -> u16 {
         .expect("a free port")
         .port()
 }
-
