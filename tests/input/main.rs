@@ -1,0 +1,31 @@
+//! Input of every kind over real connections: what breaks a rule is refused whole, with the rule
+//! (promise P15), and what is repeated is one thing (promise P2).
+#![expect(
+    clippy::disallowed_types,
+    clippy::expect_used,
+    reason = "tests read the statuses that the server sends, and fail loudly"
+)]
+
+#[macro_use]
+#[path = "../support/mod.rs"]
+#[expect(
+    dead_code,
+    unused_imports,
+    reason = "shared with the tests of the promises, which use all of it"
+)]
+mod support;
+
+mod call;
+
+mod creating;
+mod naming;
+mod reading;
+mod refused;
+
+mod idempotency;
+mod missing;
+mod paging;
+mod resuming;
+
+mod surface;
+mod transport;
