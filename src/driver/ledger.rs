@@ -5,7 +5,7 @@
 //! thread writes: a batch is what queued while the previous one was being synced, so that many
 //! calls share one fdatasync.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufRead, BufReader, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
@@ -120,6 +120,19 @@ pub struct Ledger {
     marks: Mutex<HashMap<TaskId, Mark>>,
     /// None: kept in memory only.
     writer: Option<Writer>,
+    /// None: kept in memory only.
+    others: Option<Mutex<Others>>,
+}
+
+/// What other processes write to the same file: replicas on one host share their machines.
+#[derive(Debug)]
+struct Others {
+    path: PathBuf,
+    file: File,
+    /// Everything before this was looked at.
+    read_bytes: u64,
+    /// The instances whose lines are ours.
+    ours: HashSet<Uuid>,
 }
 
 #[derive(Debug)]
@@ -141,6 +154,7 @@ impl Ledger {
         Self {
             marks: Mutex::new(HashMap::new()),
             writer: None,
+            others: None,
         }
     }
 
@@ -162,7 +176,12 @@ impl Ledger {
             .open(path)
             .map_err(at)?;
         let marks = read_back(&file, path)?;
-        file.seek(SeekFrom::End(0)).map_err(at)?;
+        let others = Others {
+            path: path.to_owned(),
+            read_bytes: file.seek(SeekFrom::End(0)).map_err(at)?,
+            file: File::open(path).map_err(at)?,
+            ours: HashSet::new(),
+        };
 
         let (queue, entries) = mpsc::channel(QUEUE);
         let shown = path.to_owned();
@@ -176,7 +195,25 @@ impl Ledger {
                 queue: Some(queue),
                 thread: Some(thread),
             }),
+            others: Some(Mutex::new(others)),
         })
+    }
+
+    /// Reads what other processes have written since: the machines remember what a lost replica did
+    /// to them while this one ran. It blocks for as long as that takes, so it is for takeovers only.
+    ///
+    /// # Errors
+    ///
+    /// The file cannot be read, or makes no sense.
+    pub fn catch_up(&self) -> Result<(), LedgerError> {
+        let Some(others) = &self.others else {
+            return Ok(());
+        };
+        let mut others = others.lock().unwrap_or_else(PoisonError::into_inner);
+        for line in others.read_on()? {
+            remember(&mut self.marks(), &line);
+        }
+        Ok(())
     }
 
     /// What is remembered of a step. Kept while its work goes on or did not succeed, and for ever
@@ -197,6 +234,10 @@ impl Ledger {
             .as_ref()
             .and_then(|writer| writer.queue.as_ref())
         {
+            if let Some(others) = &self.others {
+                let mut others = others.lock().unwrap_or_else(PoisonError::into_inner);
+                others.ours.insert(line.instance);
+            }
             let text = serde_json::to_string(&line).map_err(|_| LedgerError::Stopped)?;
             let (synced, answer) = match line.event {
                 LineEvent::Start | LineEvent::Adopt => {
@@ -221,6 +262,37 @@ impl Ledger {
         // Every change of the map is one insert or remove, so a panic elsewhere cannot have left
         // it half done.
         self.marks.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Others {
+    /// The whole lines since the last time that are not ours. A line that is still being written is
+    /// left for the next time.
+    fn read_on(&mut self) -> Result<Vec<Line>, LedgerError> {
+        let at = |source| LedgerError::File {
+            path: self.path.clone(),
+            source,
+        };
+        self.file
+            .seek(SeekFrom::Start(self.read_bytes))
+            .map_err(at)?;
+        let mut lines = Vec::new();
+        let mut reader = BufReader::new(&self.file);
+        let mut text = Vec::new();
+        loop {
+            text.clear();
+            let read = io::Read::take(&mut reader, MAX_LINE_BYTES)
+                .read_until(b'\n', &mut text)
+                .map_err(at)?;
+            if text.last() != Some(&b'\n') {
+                return Ok(lines);
+            }
+            let line: Line = serde_json::from_slice(&text).map_err(|source| at(source.into()))?;
+            self.read_bytes += read as u64;
+            if !self.ours.contains(&line.instance) {
+                lines.push(line);
+            }
+        }
     }
 }
 

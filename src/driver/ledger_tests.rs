@@ -103,3 +103,33 @@ async fn concurrent_calls_are_all_recorded() {
     drop(ledger);
     assert_eq!(std::fs::read_to_string(&path).unwrap().lines().count(), 300);
 }
+
+#[tokio::test]
+async fn what_another_process_did_is_remembered_once_caught_up() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("ledger");
+    let ours = Ledger::open(&path).unwrap();
+    let theirs = Ledger::open(&path).unwrap();
+    let (open, over, own) = (TaskId::new_root(), TaskId::new_root(), TaskId::new_root());
+    let foreign = |event, task_id| Line {
+        instance: Uuid::from_u128(1),
+        ..line(event, task_id, Policy::Guarded, 1)
+    };
+    ours.record(line(LineEvent::Start, own, Policy::Guarded, 1))
+        .await
+        .unwrap();
+    for line in [
+        foreign(LineEvent::Start, over),
+        foreign(LineEvent::End, over),
+        foreign(LineEvent::Start, open),
+    ] {
+        theirs.record(line).await.unwrap();
+    }
+    assert_eq!(ours.mark(open), None);
+    for _ in 0..2 {
+        ours.catch_up().unwrap();
+        assert_eq!(ours.mark(open).unwrap().ended, None);
+        assert_eq!(ours.mark(over).unwrap().ended, Some(LineOutcome::Done));
+        assert_eq!(ours.mark(own).unwrap().starts, 1);
+    }
+}

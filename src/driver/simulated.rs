@@ -150,6 +150,12 @@ impl Driver for Simulated {
     }
 
     async fn poll(&self, call: &StepCall) -> Result<Progress, DriverError> {
+        if self.ledger.mark(call.task_id).is_none() {
+            // It was started by another process, or not at all.
+            self.ledger
+                .catch_up()
+                .map_err(|error| unwritten(&error, false))?;
+        }
         let Some(ledger::Mark { started, ended, .. }) = self.ledger.mark(call.task_id) else {
             return Err(failed(format!("{} was not started", call.step)));
         };
@@ -167,6 +173,9 @@ impl Driver for Simulated {
     }
 
     async fn find(&self, call: &StepCall) -> Result<Mark, DriverError> {
+        self.ledger
+            .catch_up()
+            .map_err(|error| unwritten(&error, true))?;
         match self.ledger.mark(call.task_id).map(|mark| mark.ended) {
             None | Some(Some(LineOutcome::Failed | LineOutcome::Cancelled)) => Ok(Mark::Absent),
             Some(None | Some(LineOutcome::Done)) => {
