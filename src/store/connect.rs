@@ -10,8 +10,10 @@ use std::time::Duration;
 
 use sea_orm::{
     AccessMode, ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DatabaseTransaction,
-    DbErr, IsolationLevel, SqliteTransactionMode, TransactionOptions, TransactionTrait,
+    DbErr, IsolationLevel, RuntimeErr, SqliteTransactionMode, TransactionOptions, TransactionTrait,
 };
+use sqlx::Connection;
+use sqlx::postgres::PgConnection;
 use sqlx::sqlite::{SqliteJournalMode, SqliteSynchronous};
 use tracing::warn;
 
@@ -218,6 +220,7 @@ async fn open_postgres(url: &str) -> Result<Connections, OpenError> {
             });
         options
     };
+    knock(url).await?;
     let connect = async |options| Database::connect(options).await.map_err(OpenError::Connect);
     let shared = connect(pool(POSTGRES_CONNECTIONS, "drydock")).await?;
     let connections = Connections {
@@ -240,4 +243,18 @@ async fn open_postgres(url: &str) -> Result<Connections, OpenError> {
         }
     }
     Ok(connections)
+}
+
+/// Opens and closes one connection. A pool that cannot connect tries until its time is up and then
+/// says no more than that; one connection by itself says why.
+async fn knock(url: &str) -> Result<(), OpenError> {
+    let refused = |error: sqlx::Error| {
+        OpenError::Connect(DbErr::Conn(RuntimeErr::SqlxError(Arc::new(error))))
+    };
+    let connection = tokio::time::timeout(ACQUIRE_TIMEOUT, PgConnection::connect(url)).await;
+    let connection = connection.map_err(|_| {
+        let seconds = ACQUIRE_TIMEOUT.as_secs();
+        OpenError::Connect(DbErr::Custom(format!("no answer within {seconds} s")))
+    })?;
+    connection.map_err(refused)?.close().await.map_err(refused)
 }
