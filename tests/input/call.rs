@@ -80,5 +80,8 @@ pub(crate) fn fields_of(status: &Status) -> Vec<String> {
     let violations = status
         .get_details_bad_request()
         .map_or_else(Vec::new, |details| details.field_violations);
-    violations.into_iter().map(|violation| violation.field).collect()
+    violations
+        .into_iter()
+        .map(|violation| violation.field)
+        .collect()
 }

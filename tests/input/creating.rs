@@ -47,12 +47,20 @@ fn fields(design_ref: &str) -> Vec<Case> {
     };
     let unreferenced = CreateTaskRequest::default();
     vec![
-        Case::new("nothing", Call::Create(unreferenced), &["action", "design_ref"]),
+        Case::new(
+            "nothing",
+            Call::Create(unreferenced),
+            &["action", "design_ref"],
+        ),
         case("no action", &|r| r.action = 0, &["action"]),
         case("an unknown action", &|r| r.action = 8, &["action"]),
         case("a negative action", &|r| r.action = -1, &["action"]),
         case("the largest action", &|r| r.action = i32::MAX, &["action"]),
-        case("a request_id that is no UUID", &|r| r.request_id = "x".into(), &["request_id"]),
+        case(
+            "a request_id that is no UUID",
+            &|r| r.request_id = "x".into(),
+            &["request_id"],
+        ),
         case(
             "a request_id without hyphens",
             &|r| r.request_id = NO_TASK.replace('-', ""),
@@ -73,24 +81,72 @@ fn fields(design_ref: &str) -> Vec<Case> {
             &|r| r.request_id = "00000000-0000-0000-0000-000000000000".into(),
             &["request_id"],
         ),
-        case("no time at all", &|r| r.timeout = duration(0, 0), &["timeout"]),
-        case("a timeout too short", &|r| r.timeout = duration(0, 999_999_999), &["timeout"]),
-        case("a timeout too long", &|r| r.timeout = duration(604_800, 1), &["timeout"]),
-        case("a negative timeout", &|r| r.timeout = duration(-1, 0), &["timeout"]),
-        case("the longest timeout", &|r| r.timeout = duration(i64::MAX, 0), &["timeout"]),
+        case(
+            "no time at all",
+            &|r| r.timeout = duration(0, 0),
+            &["timeout"],
+        ),
+        case(
+            "a timeout too short",
+            &|r| r.timeout = duration(0, 999_999_999),
+            &["timeout"],
+        ),
+        case(
+            "a timeout too long",
+            &|r| r.timeout = duration(604_800, 1),
+            &["timeout"],
+        ),
+        case(
+            "a negative timeout",
+            &|r| r.timeout = duration(-1, 0),
+            &["timeout"],
+        ),
+        case(
+            "the longest timeout",
+            &|r| r.timeout = duration(i64::MAX, 0),
+            &["timeout"],
+        ),
         case(
             "a timeout with too many nanoseconds",
             &|r| r.timeout = duration(5, 1_000_000_000),
             &["timeout"],
         ),
-        case("a timeout with mixed signs", &|r| r.timeout = duration(5, -1), &["timeout"]),
+        case(
+            "a timeout with mixed signs",
+            &|r| r.timeout = duration(5, -1),
+            &["timeout"],
+        ),
         case("too many labels", &|r| r.labels = labels(33), &["labels"]),
-        case("a label without a key", &|r| r.labels = label("", "v"), &["labels[]"]),
-        case("a key too long", &|r| r.labels = label("k".repeat(64), ""), &[&key(64)]),
-        case("a value too long", &|r| r.labels = label("k", "v".repeat(254)), &["labels[k]"]),
-        case("a NUL in a value", &|r| r.labels = label("k", "\u{0}"), &["labels[k]"]),
-        case("a carriage return in a value", &|r| r.labels = label("k", "\r"), &["labels[k]"]),
-        case("a C1 control in a value", &|r| r.labels = label("k", "\u{85}"), &["labels[k]"]),
+        case(
+            "a label without a key",
+            &|r| r.labels = label("", "v"),
+            &["labels[]"],
+        ),
+        case(
+            "a key too long",
+            &|r| r.labels = label("k".repeat(64), ""),
+            &[&key(64)],
+        ),
+        case(
+            "a value too long",
+            &|r| r.labels = label("k", "v".repeat(254)),
+            &["labels[k]"],
+        ),
+        case(
+            "a NUL in a value",
+            &|r| r.labels = label("k", "\u{0}"),
+            &["labels[k]"],
+        ),
+        case(
+            "a carriage return in a value",
+            &|r| r.labels = label("k", "\r"),
+            &["labels[k]"],
+        ),
+        case(
+            "a C1 control in a value",
+            &|r| r.labels = label("k", "\u{85}"),
+            &["labels[k]"],
+        ),
         case(
             "several at once, rehearsed",
             &|r| {
@@ -114,9 +170,18 @@ fn references(design_ref: &str) -> Vec<Case> {
         ("no reference", String::new()),
         ("no URI", "site.yaml".to_owned()),
         ("a path", design_ref.replace("file://", "")),
-        ("a reference too long", format!("{inside}{}", "x".repeat(2048))),
-        ("a file that is not allowed", "file:///etc/passwd".to_owned()),
-        ("a file that is not allowed and not there", "file:///etc/no-such".to_owned()),
+        (
+            "a reference too long",
+            format!("{inside}{}", "x".repeat(2048)),
+        ),
+        (
+            "a file that is not allowed",
+            "file:///etc/passwd".to_owned(),
+        ),
+        (
+            "a file that is not allowed and not there",
+            "file:///etc/no-such".to_owned(),
+        ),
         ("a way out", format!("{inside}../../etc/passwd")),
         ("a hidden way out", format!("{inside}%2e%2e/etc/passwd")),
         ("a hidden separator", format!("{inside}..%2fetc")),
@@ -125,15 +190,21 @@ fn references(design_ref: &str) -> Vec<Case> {
         ("a NUL", format!("{design_ref}\u{0}")),
         ("a hidden NUL", format!("{design_ref}%00")),
         ("a newline in a reference", format!("{design_ref}\n")),
-        ("a host in a file reference", "file://host/site.yaml".to_owned()),
+        (
+            "a host in a file reference",
+            "file://host/site.yaml".to_owned(),
+        ),
         ("a query", format!("{design_ref}?x=1")),
         ("a fragment", format!("{design_ref}#x")),
-        ("a scheme that is not enabled", "ftp://host/site.yaml".to_owned()),
+        (
+            "a scheme that is not enabled",
+            "ftp://host/site.yaml".to_owned(),
+        ),
         ("a scheme that is none", "javascript:alert(1)".to_owned()),
     ];
-    let cases = references.into_iter().map(|(what, reference)| {
-        Case::new(what, Call::Create(good(&reference)), &["design_ref"])
-    });
+    let cases = references
+        .into_iter()
+        .map(|(what, reference)| Case::new(what, Call::Create(good(&reference)), &["design_ref"]));
     cases.collect()
 }
 
@@ -169,11 +240,31 @@ fn sets(design_ref: &str) -> Vec<Case> {
             Some(NodeFilterSet::default()),
             &["node_filter.filter_set_type", "node_filter.filter_set"],
         ),
-        case("a set without filters", set(Vec::new()), &["node_filter.filter_set"]),
-        case("too many filters", set(vec![filter(); 101]), &["node_filter.filter_set"]),
-        case("a set without a type", of_type(0), &["node_filter.filter_set_type"]),
-        case("a set of an unknown type", of_type(3), &["node_filter.filter_set_type"]),
-        case("a set of a negative type", of_type(-1), &["node_filter.filter_set_type"]),
+        case(
+            "a set without filters",
+            set(Vec::new()),
+            &["node_filter.filter_set"],
+        ),
+        case(
+            "too many filters",
+            set(vec![filter(); 101]),
+            &["node_filter.filter_set"],
+        ),
+        case(
+            "a set without a type",
+            of_type(0),
+            &["node_filter.filter_set_type"],
+        ),
+        case(
+            "a set of an unknown type",
+            of_type(3),
+            &["node_filter.filter_set_type"],
+        ),
+        case(
+            "a set of a negative type",
+            of_type(-1),
+            &["node_filter.filter_set_type"],
+        ),
         case(
             "a filter without a type",
             set(vec![filter(), without_type]),
@@ -192,7 +283,10 @@ fn sets(design_ref: &str) -> Vec<Case> {
         case(
             "a filter with nothing at all",
             set(vec![NodeFilter::default()]),
-            &["node_filter.filter_set[0]", "node_filter.filter_set[0].filter_type"],
+            &[
+                "node_filter.filter_set[0]",
+                "node_filter.filter_set[0].filter_type",
+            ],
         ),
     ]
 }
@@ -210,21 +304,57 @@ fn filters(design_ref: &str) -> Vec<Case> {
     };
     let long_key = format!("node_labels[{}]", "k".repeat(64));
     vec![
-        case("too many names", &|f| f.node_names = names(10_001), "node_names"),
-        case("an empty name", &|f| f.node_names = vec![String::new()], "node_names[0]"),
-        case("a name too long", &|f| f.node_names = long(254), "node_names[0]"),
-        case("a NUL in a name", &|f| f.node_names = vec!["a\u{0}".into()], "node_names[0]"),
+        case(
+            "too many names",
+            &|f| f.node_names = names(10_001),
+            "node_names",
+        ),
+        case(
+            "an empty name",
+            &|f| f.node_names = vec![String::new()],
+            "node_names[0]",
+        ),
+        case(
+            "a name too long",
+            &|f| f.node_names = long(254),
+            "node_names[0]",
+        ),
+        case(
+            "a NUL in a name",
+            &|f| f.node_names = vec!["a\u{0}".into()],
+            "node_names[0]",
+        ),
         case(
             "a second name too long",
             &|f| f.node_names.extend(long(254)),
             "node_names[1]",
         ),
         case("too many tags", &|f| f.node_tags = names(1001), "node_tags"),
-        case("an empty tag", &|f| f.node_tags = vec![String::new()], "node_tags[0]"),
-        case("a tag too long", &|f| f.node_tags = long(254), "node_tags[0]"),
-        case("an escape in a tag", &|f| f.node_tags = vec!["\u{1b}".into()], "node_tags[0]"),
-        case("too many labels of nodes", &|f| f.node_labels = labels(1001), "node_labels"),
-        case("a node label without a key", &|f| f.node_labels = label("", ""), "node_labels[]"),
+        case(
+            "an empty tag",
+            &|f| f.node_tags = vec![String::new()],
+            "node_tags[0]",
+        ),
+        case(
+            "a tag too long",
+            &|f| f.node_tags = long(254),
+            "node_tags[0]",
+        ),
+        case(
+            "an escape in a tag",
+            &|f| f.node_tags = vec!["\u{1b}".into()],
+            "node_tags[0]",
+        ),
+        case(
+            "too many labels of nodes",
+            &|f| f.node_labels = labels(1001),
+            "node_labels",
+        ),
+        case(
+            "a node label without a key",
+            &|f| f.node_labels = label("", ""),
+            "node_labels[]",
+        ),
         case(
             "a key of a node label too long",
             &|f| f.node_labels = label("k".repeat(64), ""),
@@ -235,16 +365,36 @@ fn filters(design_ref: &str) -> Vec<Case> {
             &|f| f.node_labels = label("k", "v".repeat(254)),
             "node_labels[k]",
         ),
-        case("too many racks", &|f| f.rack_names = names(10_001), "rack_names"),
-        case("an empty rack", &|f| f.rack_names = vec![String::new()], "rack_names[0]"),
-        case("a rack too long", &|f| f.rack_names = long(254), "rack_names[0]"),
-        case("too many labels of racks", &|f| f.rack_labels = labels(1001), "rack_labels"),
+        case(
+            "too many racks",
+            &|f| f.rack_names = names(10_001),
+            "rack_names",
+        ),
+        case(
+            "an empty rack",
+            &|f| f.rack_names = vec![String::new()],
+            "rack_names[0]",
+        ),
+        case(
+            "a rack too long",
+            &|f| f.rack_names = long(254),
+            "rack_names[0]",
+        ),
+        case(
+            "too many labels of racks",
+            &|f| f.rack_labels = labels(1001),
+            "rack_labels",
+        ),
         case(
             "a value of a rack label too long",
             &|f| f.rack_labels = label("k", "v".repeat(254)),
             "rack_labels[k]",
         ),
-        case("a NUL in a rack label", &|f| f.rack_labels = label("k", "\u{0}"), "rack_labels[k]"),
+        case(
+            "a NUL in a rack label",
+            &|f| f.rack_labels = label("k", "\u{0}"),
+            "rack_labels[k]",
+        ),
     ]
 }
 
@@ -259,8 +409,16 @@ fn retries() -> Vec<Case> {
     };
     vec![
         case("a retry of nothing", &|r| r.task_id.clear(), &["task_id"]),
-        case("a retry of no UUID", &|r| r.task_id = "all".into(), &["task_id"]),
-        case("a retry with a bad request_id", &|r| r.request_id = "1".into(), &["request_id"]),
+        case(
+            "a retry of no UUID",
+            &|r| r.task_id = "all".into(),
+            &["task_id"],
+        ),
+        case(
+            "a retry with a bad request_id",
+            &|r| r.request_id = "1".into(),
+            &["request_id"],
+        ),
         case("a retry of an unknown scope", &|r| r.scope = 4, &["scope"]),
         case("a retry of a negative scope", &|r| r.scope = -1, &["scope"]),
         case(
@@ -285,13 +443,21 @@ fn resolving(design_ref: &str) -> Vec<Case> {
         Case::new(what, Call::Resolve(request), paths)
     };
     vec![
-        case("no design to look at", &|r| r.design_ref.clear(), &["design_ref"]),
+        case(
+            "no design to look at",
+            &|r| r.design_ref.clear(),
+            &["design_ref"],
+        ),
         case(
             "a design that is not allowed",
             &|r| r.design_ref = "file:///etc/shadow".into(),
             &["design_ref"],
         ),
-        case("a negative page of nodes", &|r| r.page_size = -1, &["page_size"]),
+        case(
+            "a negative page of nodes",
+            &|r| r.page_size = -1,
+            &["page_size"],
+        ),
         case(
             "an empty set of filters",
             &|r| r.node_filter = set(Vec::new()),
@@ -299,7 +465,12 @@ fn resolving(design_ref: &str) -> Vec<Case> {
         ),
         case(
             "a filter of nothing",
-            &|r| r.node_filter = set(vec![NodeFilter { node_names: Vec::new(), ..filter() }]),
+            &|r| {
+                r.node_filter = set(vec![NodeFilter {
+                    node_names: Vec::new(),
+                    ..filter()
+                }])
+            },
             &["node_filter.filter_set[0]"],
         ),
     ]

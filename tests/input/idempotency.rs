@@ -19,6 +19,9 @@ on_both_databases!(
     a_retry_is_repeated_like_a_create,
 );
 
+/// A change to a request, and what it changes.
+type Change<'a> = (&'a str, &'a dyn Fn(&mut CreateTaskRequest));
+
 fn is_replayed(answer: &Response<Task>) -> bool {
     answer
         .metadata()
@@ -38,7 +41,10 @@ fn request(site: &Site) -> CreateTaskRequest {
 
 async fn roots(client: &Client) -> usize {
     let tasks = client.list().await;
-    tasks.iter().filter(|task| task.parent_task_id.is_none()).count()
+    tasks
+        .iter()
+        .filter(|task| task.parent_task_id.is_none())
+        .count()
 }
 
 async fn the_same_request_is_the_same_task(database: Database) {
@@ -61,15 +67,25 @@ async fn the_same_request_is_the_same_task(database: Database) {
         request_id: request.request_id.to_uppercase(),
         ..request.clone()
     };
-    assert_eq!(create(&capitals).await.get_ref().task_id, first.get_ref().task_id);
+    assert_eq!(
+        create(&capitals).await.get_ref().task_id,
+        first.get_ref().task_id
+    );
 
     // Also by another process, and after the task's end.
-    Follower::of(&client, &first.get_ref().task_id).to_end(None).await;
+    Follower::of(&client, &first.get_ref().task_id)
+        .finish(None)
+        .await;
     let launch = launch.at(server.address());
     server.kill().await;
     let server = launch.start().await;
     let client = Client::of(server.address());
-    let again = client.tasks.clone().create_task(request).await.expect("the task");
+    let again = client
+        .tasks
+        .clone()
+        .create_task(request)
+        .await
+        .expect("the task");
     assert!(is_replayed(&again));
     assert_eq!(again.get_ref().task_id, first.get_ref().task_id);
     assert_eq!(roots(&client).await, 1);
@@ -78,11 +94,14 @@ async fn the_same_request_is_the_same_task(database: Database) {
 async fn another_request_under_the_same_id_is_refused(database: Database) {
     let site = Site::of(&Machine::many(1));
     let other_design = site.add("other", &Machine::many(1));
-    let server = Launch::on(&database).designs_in(site.directory()).start().await;
+    let server = Launch::on(&database)
+        .designs_in(site.directory())
+        .start()
+        .await;
     let client = Client::of(server.address());
     let request = request(&site);
     let task = client.try_create(request.clone()).await.expect("the task");
-    let changes: [(&str, &dyn Fn(&mut CreateTaskRequest)); 4] = [
+    let changes: [Change<'_>; 4] = [
         ("action", &|r| r.action = TaskAction::DestroyNode.into()),
         ("design_ref", &|r| r.design_ref.clone_from(&other_design)),
         ("timeout", &|r| r.timeout = duration(60, 0)),
@@ -94,15 +113,23 @@ async fn another_request_under_the_same_id_is_refused(database: Database) {
         let status = client.try_create(changed).await.expect_err(what);
         assert_eq!(status.code(), Code::AlreadyExists, "{what}: {status:?}");
         assert_eq!(reason(&status), "REQUEST_ID_REUSED", "{what}");
-        let resource = status.get_details_resource_info().expect("the resource is named");
-        assert!(resource.resource_name.contains(&task.task_id), "{what}: {resource:?}");
+        let resource = status
+            .get_details_resource_info()
+            .expect("the resource is named");
+        assert!(
+            resource.resource_name.contains(&task.task_id),
+            "{what}: {resource:?}"
+        );
     }
     assert_eq!(roots(&client).await, 1);
 }
 
 async fn many_at_once_make_one_task(database: Database) {
     let site = Site::of(&Machine::many(1));
-    let server = Launch::on(&database).designs_in(site.directory()).start().await;
+    let server = Launch::on(&database)
+        .designs_in(site.directory())
+        .start()
+        .await;
     let request = request(&site);
     let calls: Vec<_> = (0..50)
         .map(|_| {
@@ -121,20 +148,38 @@ async fn many_at_once_make_one_task(database: Database) {
 
 async fn a_retry_is_repeated_like_a_create(database: Database) {
     let site = Site::of(&[Machine::named("n").fails_at("interrogate_oob")]);
-    let server = Launch::on(&database).designs_in(site.directory()).start().await;
+    let server = Launch::on(&database)
+        .designs_in(site.directory())
+        .start()
+        .await;
     let client = Client::of(server.address());
-    let failed = client.create(TaskAction::VerifyNode, &site.reference()).await;
-    Follower::of(&client, &failed.task_id).to_end(None).await;
+    let failed = client
+        .create(TaskAction::VerifyNode, &site.reference())
+        .await;
+    Follower::of(&client, &failed.task_id).finish(None).await;
     let request = RetryTaskRequest {
         task_id: failed.task_id.clone(),
         request_id: Uuid::new_v4().to_string(),
         ..RetryTaskRequest::default()
     };
-    let first = client.tasks.clone().retry_task(request.clone()).await.expect("the task");
-    let again = client.tasks.clone().retry_task(request.clone()).await.expect("the task");
+    let first = client
+        .tasks
+        .clone()
+        .retry_task(request.clone())
+        .await
+        .expect("the task");
+    let again = client
+        .tasks
+        .clone()
+        .retry_task(request.clone())
+        .await
+        .expect("the task");
     assert!(!is_replayed(&first) && is_replayed(&again));
     assert_eq!(first.get_ref().task_id, again.get_ref().task_id);
-    assert_eq!(first.get_ref().retry_of_task_id.as_ref(), Some(&failed.task_id));
+    assert_eq!(
+        first.get_ref().retry_of_task_id.as_ref(),
+        Some(&failed.task_id)
+    );
     assert_eq!(first.get_ref().retry, Some(1));
     // Creates and retries share their ids.
     let create = CreateTaskRequest {

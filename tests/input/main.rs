@@ -3,7 +3,8 @@
 #![expect(
     clippy::disallowed_types,
     clippy::expect_used,
-    reason = "tests read the statuses that the server sends, and fail loudly"
+    clippy::print_stdout,
+    reason = "tests read the statuses that the server sends, fail loudly, and show the server's log"
 )]
 
 #[macro_use]

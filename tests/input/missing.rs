@@ -62,17 +62,27 @@ async fn a_task_that_is_not_there_is_named(database: Database) {
         let status = call.send(&client).await.expect_err(&shown);
         assert_eq!(status.code(), Code::NotFound, "{shown}: {status:?}");
         assert_eq!(reason(&status), "TASK_NOT_FOUND", "{shown}");
-        let resource = status.get_details_resource_info().expect("the resource is named");
-        assert!(resource.resource_name.contains(NO_TASK), "{shown}: {resource:?}");
+        let resource = status
+            .get_details_resource_info()
+            .expect("the resource is named");
+        assert!(
+            resource.resource_name.contains(NO_TASK),
+            "{shown}: {resource:?}"
+        );
     }
 }
 
 async fn a_task_in_the_wrong_state_says_what_does_not_hold(database: Database) {
     let site = Site::of(&Machine::many(1));
-    let server = Launch::on(&database).designs_in(site.directory()).start().await;
+    let server = Launch::on(&database)
+        .designs_in(site.directory())
+        .start()
+        .await;
     let client = Client::of(server.address());
-    let task = client.create(TaskAction::VerifyNode, &site.reference()).await;
-    Follower::of(&client, &task.task_id).to_end(None).await;
+    let task = client
+        .create(TaskAction::VerifyNode, &site.reference())
+        .await;
+    Follower::of(&client, &task.task_id).finish(None).await;
     let task = client.get(&task.task_id).await;
     let terminate = |task_id: &str, expected_revision| {
         Call::Terminate(TerminateTaskRequest {
@@ -95,10 +105,17 @@ async fn a_task_in_the_wrong_state_says_what_does_not_hold(database: Database) {
         ("a retry without failed nodes", retry(&task.task_id)),
     ] {
         let status = call.send(&client).await.expect_err(what);
-        assert_eq!(status.code(), Code::FailedPrecondition, "{what}: {status:?}");
+        assert_eq!(
+            status.code(),
+            Code::FailedPrecondition,
+            "{what}: {status:?}"
+        );
         assert_eq!(reason(&status), "TASK_STATE", "{what}");
         let details = status.get_details_precondition_failure();
-        assert!(details.is_some_and(|details| !details.violations.is_empty()), "{what}");
+        assert!(
+            details.is_some_and(|details| !details.violations.is_empty()),
+            "{what}"
+        );
     }
 
     let hung = site.add("hung", &[Machine::named("n").hangs_at("interrogate_oob")]);
@@ -116,7 +133,10 @@ async fn a_design_that_does_not_load_is_refused_before_anything_is_stored(databa
     let site = Site::of(&Machine::many(1));
     std::fs::write(site.directory().join("broken.yaml"), "schema: [\n").expect("a file");
     let reference = |name: &str| site.reference().replace("site.yaml", name);
-    let server = Launch::on(&database).designs_in(site.directory()).start().await;
+    let server = Launch::on(&database)
+        .designs_in(site.directory())
+        .start()
+        .await;
     let client = Client::of(server.address());
     let mut codes = Vec::new();
     for name in ["broken.yaml", "missing.yaml"] {
@@ -127,12 +147,17 @@ async fn a_design_that_does_not_load_is_refused_before_anything_is_stored(databa
         codes.push(status.code());
     }
     assert_eq!(codes[0], Code::FailedPrecondition);
-    assert!(matches!(codes[1], Code::FailedPrecondition | Code::Unavailable), "{codes:?}");
+    assert!(
+        matches!(codes[1], Code::FailedPrecondition | Code::Unavailable),
+        "{codes:?}"
+    );
     assert_eq!(client.list().await, []);
 
     // Without a rehearsal the task is accepted, and fails with the reason.
-    let task = client.create(TaskAction::DestroyNode, &reference("broken.yaml")).await;
-    Follower::of(&client, &task.task_id).to_end(None).await;
+    let task = client
+        .create(TaskAction::DestroyNode, &reference("broken.yaml"))
+        .await;
+    Follower::of(&client, &task.task_id).finish(None).await;
     let result = client.get(&task.task_id).await.result.expect("a result");
     assert_eq!(result.status(), drydock::proto::v1::ResultStatus::Failure);
     assert_eq!(result.reason, "DesignInvalid", "{result:?}");

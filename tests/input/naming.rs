@@ -6,7 +6,9 @@ use prost_types::{Duration, Timestamp};
 
 /// `count` labels.
 pub(crate) fn labels(count: usize) -> BTreeMap<String, String> {
-    (0..count).map(|n| (format!("k{n}"), String::new())).collect()
+    (0..count)
+        .map(|n| (format!("k{n}"), String::new()))
+        .collect()
 }
 
 /// One label.

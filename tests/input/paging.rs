@@ -16,6 +16,9 @@ on_both_databases!(
     a_page_token_of_another_list_is_refused,
 );
 
+/// A change to a request, and what it changes.
+type Change<'a> = (&'a str, &'a dyn Fn(&mut ListTasksRequest));
+
 fn is_page_token_invalid(status: &Status) {
     assert_eq!(status.code(), Code::InvalidArgument, "{status:?}");
     assert_eq!(reason(status), "PAGE_TOKEN_INVALID");
@@ -23,11 +26,21 @@ fn is_page_token_invalid(status: &Status) {
 
 async fn pages_make_up_the_list(database: Database) {
     let site = Site::of(&Machine::many(9));
-    let server = Launch::on(&database).designs_in(site.directory()).start().await;
+    let server = Launch::on(&database)
+        .designs_in(site.directory())
+        .start()
+        .await;
     let client = Client::of(server.address());
-    let task = client.create(TaskAction::VerifyNode, &site.reference()).await;
-    Follower::of(&client, &task.task_id).to_end(None).await;
-    let all: Vec<_> = client.list().await.into_iter().map(|task| task.task_id).collect();
+    let task = client
+        .create(TaskAction::VerifyNode, &site.reference())
+        .await;
+    Follower::of(&client, &task.task_id).finish(None).await;
+    let all: Vec<_> = client
+        .list()
+        .await
+        .into_iter()
+        .map(|task| task.task_id)
+        .collect();
     assert_eq!(all.len(), 19);
     for order_by in ["created", "created desc"] {
         let mut request = ListTasksRequest {
@@ -59,7 +72,11 @@ async fn pages_make_up_the_list(database: Database) {
     };
     let mut names = Vec::new();
     loop {
-        let answer = client.designs.clone().resolve_node_filter(request.clone()).await;
+        let answer = client
+            .designs
+            .clone()
+            .resolve_node_filter(request.clone())
+            .await;
         let page = answer.expect("a page").into_inner();
         assert_eq!(page.total, Some(9));
         names.extend(page.nodes.into_iter().map(|node| node.name));
@@ -75,13 +92,23 @@ async fn pages_make_up_the_list(database: Database) {
 async fn a_page_token_of_another_list_is_refused(database: Database) {
     let site = Site::of(&Machine::many(3));
     let other = site.add("other", &Machine::many(3));
-    let server = Launch::on(&database).designs_in(site.directory()).start().await;
+    let server = Launch::on(&database)
+        .designs_in(site.directory())
+        .start()
+        .await;
     let client = Client::of(server.address());
-    let task = client.create(TaskAction::VerifyNode, &site.reference()).await;
-    Follower::of(&client, &task.task_id).to_end(None).await;
+    let task = client
+        .create(TaskAction::VerifyNode, &site.reference())
+        .await;
+    Follower::of(&client, &task.task_id).finish(None).await;
     let list = |request: ListTasksRequest| {
         let mut tasks = client.tasks.clone();
-        async move { tasks.list_tasks(request).await.map(tonic::Response::into_inner) }
+        async move {
+            tasks
+                .list_tasks(request)
+                .await
+                .map(tonic::Response::into_inner)
+        }
     };
     let first = ListTasksRequest {
         page_size: 1,
@@ -99,7 +126,7 @@ async fn a_page_token_of_another_list_is_refused(database: Database) {
     };
     list(larger).await.expect("a next page of another size");
 
-    let others: [(&str, &dyn Fn(&mut ListTasksRequest)); 6] = [
+    let others: [Change<'_>; 6] = [
         ("another order", &|r| r.order_by = "created".to_owned()),
         ("another filter", &|r| {
             r.filter = Some(TaskFilter {
@@ -109,7 +136,9 @@ async fn a_page_token_of_another_list_is_refused(database: Database) {
         }),
         ("another view", &|r| r.view = 2),
         ("no token", &|r| r.page_token = "token".to_owned()),
-        ("a token with something after it", &|r| r.page_token.push('A')),
+        ("a token with something after it", &|r| {
+            r.page_token.push('A')
+        }),
         ("a large token", &|r| r.page_token = "A".repeat(100_000)),
     ];
     for (what, change) in others {
@@ -136,7 +165,10 @@ async fn a_page_token_of_another_list_is_refused(database: Database) {
         };
         async move { designs.resolve_node_filter(request).await }
     };
-    let page = resolve(site.reference(), String::new()).await.expect("a page").into_inner();
+    let page = resolve(site.reference(), String::new())
+        .await
+        .expect("a page")
+        .into_inner();
     let answer = resolve(other, page.next_page_token).await;
     is_page_token_invalid(&answer.expect_err("a token of another design"));
     let answer = resolve(site.reference(), page_token).await;

@@ -51,23 +51,60 @@ fn one_task() -> Vec<Case> {
         get("a task without an id", "", 0, &["task_id"]),
         get("a task whose id is no UUID", "1", 0, &["task_id"]),
         get("a task whose id is a path", "../../x", 0, &["task_id"]),
-        get("a task whose id is a URN", &format!("urn:uuid:{NO_TASK}"), 0, &["task_id"]),
-        get("a task whose id is not hexadecimal", &NO_TASK.replace('0', "g"), 0, &["task_id"]),
-        get("a task whose id is followed by NUL", &format!("{NO_TASK}\u{0}"), 0, &["task_id"]),
+        get(
+            "a task whose id is a URN",
+            &format!("urn:uuid:{NO_TASK}"),
+            0,
+            &["task_id"],
+        ),
+        get(
+            "a task whose id is not hexadecimal",
+            &NO_TASK.replace('0', "g"),
+            0,
+            &["task_id"],
+        ),
+        get(
+            "a task whose id is followed by NUL",
+            &format!("{NO_TASK}\u{0}"),
+            0,
+            &["task_id"],
+        ),
         get("an unknown view", NO_TASK, 3, &["view"]),
         get("a negative view", NO_TASK, -1, &["view"]),
         get("no id and an unknown view", "", 9, &["task_id", "view"]),
         tree("a tree without an id", "", None, 0, &["task_id"]),
-        tree("a tree of negative depth", NO_TASK, Some(-1), 0, &["max_depth"]),
-        tree("a tree of the least depth", NO_TASK, Some(i32::MIN), 0, &["max_depth"]),
+        tree(
+            "a tree of negative depth",
+            NO_TASK,
+            Some(-1),
+            0,
+            &["max_depth"],
+        ),
+        tree(
+            "a tree of the least depth",
+            NO_TASK,
+            Some(i32::MIN),
+            0,
+            &["max_depth"],
+        ),
         tree("a tree in an unknown view", NO_TASK, Some(1), 7, &["view"]),
         messages("messages of nothing", "", 0, &["task_id"]),
         messages("a negative page of messages", NO_TASK, -1, &["page_size"]),
-        messages("the least page of messages", NO_TASK, i32::MIN, &["page_size"]),
+        messages(
+            "the least page of messages",
+            NO_TASK,
+            i32::MIN,
+            &["page_size"],
+        ),
         stop("a stop of nothing", "", "", &["task_id"]),
         stop("a stop of everything", "*", "", &["task_id"]),
         stop("a reason too long", NO_TASK, &"r".repeat(1025), &["reason"]),
-        stop("a reason too long in bytes alone", NO_TASK, &"é".repeat(513), &["reason"]),
+        stop(
+            "a reason too long in bytes alone",
+            NO_TASK,
+            &"é".repeat(513),
+            &["reason"],
+        ),
         stop("a NUL in a reason", NO_TASK, "a\u{0}b", &["reason"]),
         stop("a bell in a reason", NO_TASK, "\u{7}", &["reason"]),
         stop("a delete in a reason", NO_TASK, "\u{7f}", &["reason"]),
@@ -82,10 +119,26 @@ fn lists() -> Vec<Case> {
     };
     vec![
         case("a negative page", &|r| r.page_size = -1, &["page_size"]),
-        case("an unknown order", &|r| r.order_by = "status".into(), &["order_by"]),
-        case("an order in capitals", &|r| r.order_by = "CREATED".into(), &["order_by"]),
-        case("an order with an injection", &|r| r.order_by = "created; --".into(), &["order_by"]),
-        case("an order that needs roots", &|r| r.order_by = "updated desc".into(), &["order_by"]),
+        case(
+            "an unknown order",
+            &|r| r.order_by = "status".into(),
+            &["order_by"],
+        ),
+        case(
+            "an order in capitals",
+            &|r| r.order_by = "CREATED".into(),
+            &["order_by"],
+        ),
+        case(
+            "an order with an injection",
+            &|r| r.order_by = "created; --".into(),
+            &["order_by"],
+        ),
+        case(
+            "an order that needs roots",
+            &|r| r.order_by = "updated desc".into(),
+            &["order_by"],
+        ),
         case("an unknown view of a list", &|r| r.view = 3, &["view"]),
     ]
 }
@@ -102,11 +155,31 @@ fn filters() -> Vec<Case> {
     };
     let latest = 253_402_300_799;
     vec![
-        case("an unknown status", &|f| f.status = vec![7], "filter.status[0]"),
-        case("an unset status", &|f| f.status = vec![2, 0], "filter.status[1]"),
-        case("an unknown action to list", &|f| f.action = vec![1, 8], "filter.action[1]"),
-        case("an unknown outcome", &|f| f.result_status = vec![5], "filter.result_status[0]"),
-        case("a NUL in a creator", &|f| f.created_by = "\u{0}".into(), "filter.created_by"),
+        case(
+            "an unknown status",
+            &|f| f.status = vec![7],
+            "filter.status[0]",
+        ),
+        case(
+            "an unset status",
+            &|f| f.status = vec![2, 0],
+            "filter.status[1]",
+        ),
+        case(
+            "an unknown action to list",
+            &|f| f.action = vec![1, 8],
+            "filter.action[1]",
+        ),
+        case(
+            "an unknown outcome",
+            &|f| f.result_status = vec![5],
+            "filter.result_status[0]",
+        ),
+        case(
+            "a NUL in a creator",
+            &|f| f.created_by = "\u{0}".into(),
+            "filter.created_by",
+        ),
         case(
             "a time after the last one",
             &|f| f.created_after = time(latest + 1, 0),
@@ -127,13 +200,41 @@ fn filters() -> Vec<Case> {
             &|f| f.created_after = time(0, 1_000_000_000),
             "filter.created_after",
         ),
-        case("a parent that is no UUID", &|f| f.parent_task_id = "x".into(), "filter.parent_task_id"),
-        case("a root that is no UUID", &|f| f.root_task_id = "x".into(), "filter.root_task_id"),
-        case("a node's name too long", &|f| f.node_name = "n".repeat(254), "filter.node_name"),
-        case("a NUL in a node's name", &|f| f.node_name = "\u{0}".into(), "filter.node_name"),
-        case("a design too long", &|f| f.design_ref = "d".repeat(2049), "filter.design_ref"),
-        case("too many labels to list by", &|f| f.labels = labels(33), "filter.labels"),
-        case("a label without a key to list by", &|f| f.labels = label("", ""), "filter.labels[]"),
+        case(
+            "a parent that is no UUID",
+            &|f| f.parent_task_id = "x".into(),
+            "filter.parent_task_id",
+        ),
+        case(
+            "a root that is no UUID",
+            &|f| f.root_task_id = "x".into(),
+            "filter.root_task_id",
+        ),
+        case(
+            "a node's name too long",
+            &|f| f.node_name = "n".repeat(254),
+            "filter.node_name",
+        ),
+        case(
+            "a NUL in a node's name",
+            &|f| f.node_name = "\u{0}".into(),
+            "filter.node_name",
+        ),
+        case(
+            "a design too long",
+            &|f| f.design_ref = "d".repeat(2049),
+            "filter.design_ref",
+        ),
+        case(
+            "too many labels to list by",
+            &|f| f.labels = labels(33),
+            "filter.labels",
+        ),
+        case(
+            "a label without a key to list by",
+            &|f| f.labels = label("", ""),
+            "filter.labels[]",
+        ),
         case(
             "a value too long to list by",
             &|f| f.labels = label("k", "v".repeat(254)),
@@ -159,16 +260,36 @@ fn watches() -> Vec<Case> {
     let interval = "heartbeat_interval";
     vec![
         one("a watch of nothing", &|r| r.task_id.clear(), &["task_id"]),
-        one("a watch of no UUID", &|r| r.task_id = "x".into(), &["task_id"]),
-        one("a watch of negative depth", &|r| r.max_depth = Some(-1), &["max_depth"]),
-        one("heartbeats all the time", &|r| r.heartbeat_interval = duration(0, 0), &[interval]),
+        one(
+            "a watch of no UUID",
+            &|r| r.task_id = "x".into(),
+            &["task_id"],
+        ),
+        one(
+            "a watch of negative depth",
+            &|r| r.max_depth = Some(-1),
+            &["max_depth"],
+        ),
+        one(
+            "heartbeats all the time",
+            &|r| r.heartbeat_interval = duration(0, 0),
+            &[interval],
+        ),
         one(
             "heartbeats too often",
             &|r| r.heartbeat_interval = duration(4, 999_999_999),
             &[interval],
         ),
-        one("heartbeats too seldom", &|r| r.heartbeat_interval = duration(240, 1), &[interval]),
-        one("heartbeats in the past", &|r| r.heartbeat_interval = duration(-5, 0), &[interval]),
+        one(
+            "heartbeats too seldom",
+            &|r| r.heartbeat_interval = duration(240, 1),
+            &[interval],
+        ),
+        one(
+            "heartbeats in the past",
+            &|r| r.heartbeat_interval = duration(-5, 0),
+            &[interval],
+        ),
         all("an unknown start", &|r| r.start = 3, &["start"]),
         all(
             "a start beside a token",
@@ -178,7 +299,11 @@ fn watches() -> Vec<Case> {
             },
             &["resume_token"],
         ),
-        all("heartbeats of a fleet too often", &|r| r.heartbeat_interval = duration(1, 0), &[interval]),
+        all(
+            "heartbeats of a fleet too often",
+            &|r| r.heartbeat_interval = duration(1, 0),
+            &[interval],
+        ),
         all(
             "a fleet of an unknown status",
             &|r| {
@@ -205,12 +330,26 @@ fn watches() -> Vec<Case> {
 fn waits() -> Vec<Case> {
     let case = |what, task_id: &str, timeout, paths: &[&str]| {
         let task_id = task_id.to_owned();
-        Case::new(what, Call::Wait(WaitTaskRequest { task_id, timeout }), paths)
+        Case::new(
+            what,
+            Call::Wait(WaitTaskRequest { task_id, timeout }),
+            paths,
+        )
     };
     vec![
         case("a wait for nothing", "", None, &["task_id"]),
         case("a wait too long", NO_TASK, duration(60, 1), &["timeout"]),
-        case("a wait into the past", NO_TASK, duration(-1, 0), &["timeout"]),
-        case("a wait with mixed signs", NO_TASK, duration(1, -1), &["timeout"]),
+        case(
+            "a wait into the past",
+            NO_TASK,
+            duration(-1, 0),
+            &["timeout"],
+        ),
+        case(
+            "a wait with mixed signs",
+            NO_TASK,
+            duration(1, -1),
+            &["timeout"],
+        ),
     ]
 }

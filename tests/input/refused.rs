@@ -20,7 +20,10 @@ const AT_LEAST: usize = 100;
 
 async fn every_bad_request_is_refused_whole_with_its_fields(database: Database) {
     let site = Site::of(&Machine::many(1));
-    let server = Launch::on(&database).designs_in(site.directory()).start().await;
+    let server = Launch::on(&database)
+        .designs_in(site.directory())
+        .start()
+        .await;
     let client = Client::of(server.address());
     let mut cases = creating::cases(&site.reference());
     cases.extend(reading::cases());
@@ -37,7 +40,10 @@ async fn every_bad_request_is_refused_whole_with_its_fields(database: Database) 
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     assert_eq!(client.list().await, [], "something was stored");
-    assert!(Ledger::read(&database.ledger()).0.is_empty(), "a driver was called");
+    assert!(
+        Ledger::read(&database.ledger()).0.is_empty(),
+        "a driver was called"
+    );
 }
 
 async fn check(client: &Client, case: Case) -> Result<(), String> {

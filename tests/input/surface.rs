@@ -9,7 +9,7 @@ use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_check_response::ServingStatus;
 use tonic_health::pb::health_client::HealthClient;
 
-use crate::support::client::Client;
+use crate::support::client::channel;
 use crate::support::database::Database;
 use crate::support::server::Launch;
 
@@ -22,13 +22,17 @@ const SERVICES: [&str; 2] = ["drydock.v1.TaskService", "drydock.v1.DesignService
 
 async fn health_is_told_of_each_service_and_of_the_whole(database: Database) {
     let server = Launch::on(&database).start().await;
-    let mut client = HealthClient::new(Client::of(server.address()).channel);
+    let mut client = HealthClient::new(channel(server.address()));
     let request = |service: &str| HealthCheckRequest {
         service: service.to_owned(),
     };
     for service in SERVICES.into_iter().chain([""]) {
         let answer = client.check(request(service)).await.expect("an answer");
-        assert_eq!(answer.get_ref().status(), ServingStatus::Serving, "{service}");
+        assert_eq!(
+            answer.get_ref().status(),
+            ServingStatus::Serving,
+            "{service}"
+        );
     }
     let unknown = client.check(request("drydock.v1.NoService")).await;
     assert_eq!(unknown.expect_err("no such service").code(), Code::NotFound);
@@ -39,7 +43,11 @@ async fn health_is_told_of_each_service_and_of_the_whole(database: Database) {
     assert_eq!(first.status(), ServingStatus::Serving);
     server.terminate().await;
     let next = watch.message().await.expect("a stream").expect("a message");
-    assert_eq!(next.status(), ServingStatus::NotServing, "before the connection is closed");
+    assert_eq!(
+        next.status(),
+        ServingStatus::NotServing,
+        "before the connection is closed"
+    );
 }
 
 /// Asks a version of the reflection service for its services and for the file of one message.
@@ -63,9 +71,11 @@ macro_rules! reflect {
             message.message_response.expect("an answer")
         };
         let services = match ask(MessageRequest::ListServices(String::new())).await {
-            MessageResponse::ListServicesResponse(list) => {
-                list.service.into_iter().map(|service| service.name).collect()
-            }
+            MessageResponse::ListServicesResponse(list) => list
+                .service
+                .into_iter()
+                .map(|service| service.name)
+                .collect(),
             other => panic!("{other:?}"),
         };
         let symbol = "drydock.v1.TaskEvent".to_owned();
@@ -81,9 +91,9 @@ macro_rules! reflect {
 
 async fn reflection_names_every_service_in_both_versions(database: Database) {
     let server = Launch::on(&database).start().await;
-    let channel = || Client::of(server.address()).channel;
-    let v1: BTreeSet<String> = reflect!(v1, channel());
-    let v1alpha: BTreeSet<String> = reflect!(v1alpha, channel());
+    let connection = || channel(server.address());
+    let v1: BTreeSet<String> = reflect!(v1, connection());
+    let v1alpha: BTreeSet<String> = reflect!(v1alpha, connection());
     for service in SERVICES.into_iter().chain(["grpc.health.v1.Health"]) {
         assert!(v1.contains(service), "{service} in {v1:?}");
         assert!(v1alpha.contains(service), "{service} in {v1alpha:?}");

@@ -16,7 +16,7 @@ use tonic::codec::{BufferSettings, Codec, DecodeBuf, Decoder, EncodeBuf, Encoder
 use tonic::{Code, Status};
 
 use crate::naming::label;
-use crate::support::client::{Client, create_request, reason};
+use crate::support::client::{Client, channel, create_request, reason};
 use crate::support::database::Database;
 use crate::support::server::Launch;
 
@@ -71,8 +71,8 @@ impl Decoder for Raw {
     }
 }
 
-async fn send_raw(client: &Client, method: &'static str, body: Vec<u8>) -> Result<(), Status> {
-    let mut grpc = tonic::client::Grpc::new(client.channel.clone());
+async fn send_raw(address: SocketAddr, method: &'static str, body: Vec<u8>) -> Result<(), Status> {
+    let mut grpc = tonic::client::Grpc::new(channel(address));
     grpc.ready().await.expect("a connection");
     let path = PathAndQuery::from_static(method);
     let request = tonic::Request::new(Bytes::from(body));
@@ -92,16 +92,22 @@ async fn what_is_not_decodable_or_too_large_says_so(database: Database) {
         &[0x0c],
         &[0x12, 0x02, 0xff, 0xfe],
         &[0x12, 0x7f, b'x'],
-        &[0x08, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x01],
+        &[
+            0x08, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x01,
+        ],
     ];
     for method in [create, watch, resolve] {
         for body in bodies {
-            let status = send_raw(&client, method, body.to_vec()).await;
+            let status = send_raw(server.address(), method, body.to_vec()).await;
             let status = status.expect_err("nonsense is refused");
-            assert_eq!(status.code(), Code::InvalidArgument, "{method} {body:?}: {status:?}");
+            assert_eq!(
+                status.code(),
+                Code::InvalidArgument,
+                "{method} {body:?}: {status:?}"
+            );
             assert_eq!(reason(&status), "REQUEST_UNDECODABLE", "{method} {body:?}");
         }
-        let status = send_raw(&client, method, vec![0; 5 * MIB]).await;
+        let status = send_raw(server.address(), method, vec![0; 5 * MIB]).await;
         let status = status.expect_err("too much is refused");
         assert_eq!(status.code(), Code::InvalidArgument, "{method}: {status:?}");
         assert_eq!(reason(&status), "REQUEST_TOO_LARGE", "{method}");
@@ -112,7 +118,10 @@ async fn what_is_not_decodable_or_too_large_says_so(database: Database) {
         labels: label("k", "v".repeat(4 * MIB - 1024)),
         ..create_request(TaskAction::VerifyNode, "file:///x")
     };
-    let status = client.try_create(request).await.expect_err("the label is too long");
+    let status = client
+        .try_create(request)
+        .await
+        .expect_err("the label is too long");
     assert_eq!(reason(&status), "FIELD_INVALID", "{status:?}");
     // More violations than an answer has room for make an answer all the same.
     let request = CreateTaskRequest {
@@ -126,7 +135,10 @@ async fn what_is_not_decodable_or_too_large_says_so(database: Database) {
         }),
         ..create_request(TaskAction::VerifyNode, "file:///x")
     };
-    let status = client.try_create(request).await.expect_err("the names are empty");
+    let status = client
+        .try_create(request)
+        .await
+        .expect_err("the names are empty");
     assert_eq!(reason(&status), "FIELD_INVALID", "{status:?}");
     assert_eq!(client.list().await, []);
 }
@@ -138,7 +150,10 @@ async fn http_1(address: SocketAddr, head: &str, body: &[u8]) -> Vec<u8> {
         "{head}\r\nhost: {address}\r\nconnection: close\r\ncontent-length: {}\r\n\r\n",
         body.len()
     );
-    connection.write_all(head.as_bytes()).await.expect("the head is sent");
+    connection
+        .write_all(head.as_bytes())
+        .await
+        .expect("the head is sent");
     connection.write_all(body).await.expect("the body is sent");
     let mut answer = Vec::new();
     let read = timeout(Duration::from_secs(30), connection.read_to_end(&mut answer)).await;
@@ -157,7 +172,10 @@ fn body_of(answer: &[u8]) -> Vec<u8> {
     }
     let mut body = Vec::new();
     loop {
-        let end = rest.windows(2).position(|bytes| bytes == b"\r\n").expect("a length");
+        let end = rest
+            .windows(2)
+            .position(|bytes| bytes == b"\r\n")
+            .expect("a length");
         let length = std::str::from_utf8(&rest[..end]).expect("text");
         let length = usize::from_str_radix(length, 16).expect("a number");
         if length == 0 {
@@ -191,9 +209,18 @@ async fn a_browser_is_served_over_http_1(database: Database) {
 
 async fn a_connection_of_nonsense_harms_nobody(database: Database) {
     let server = Launch::on(&database).start().await;
-    for nonsense in [&b"\x16\x03\x01\x00\x05hello"[..], &[0; 4096], b"GET / HTTP/0.9\r\n\r\n"] {
-        let mut connection = TcpStream::connect(server.address()).await.expect("a connection");
-        connection.write_all(nonsense).await.expect("nonsense is sent");
+    for nonsense in [
+        &b"\x16\x03\x01\x00\x05hello"[..],
+        &[0; 4096],
+        b"GET / HTTP/0.9\r\n\r\n",
+    ] {
+        let mut connection = TcpStream::connect(server.address())
+            .await
+            .expect("a connection");
+        connection
+            .write_all(nonsense)
+            .await
+            .expect("nonsense is sent");
         connection.shutdown().await.expect("our side ends");
         let mut answer = Vec::new();
         let read = timeout(Duration::from_secs(30), connection.read_to_end(&mut answer)).await;
@@ -201,9 +228,21 @@ async fn a_connection_of_nonsense_harms_nobody(database: Database) {
         read.expect("the server lets go").ok();
     }
     let unknown = http_1(server.address(), "GET /nothing HTTP/1.1", b"").await;
-    assert!(unknown.starts_with(b"HTTP/1.1"), "{:?}", String::from_utf8_lossy(&unknown));
+    assert!(
+        unknown.starts_with(b"HTTP/1.1"),
+        "{:?}",
+        String::from_utf8_lossy(&unknown)
+    );
     let client = Client::of(server.address());
     assert_eq!(client.list().await, []);
-    let status = send_raw(&client, "/drydock.v1.TaskService/NoSuchMethod", Vec::new()).await;
-    assert_eq!(status.expect_err("no such method").code(), Code::Unimplemented);
+    let status = send_raw(
+        server.address(),
+        "/drydock.v1.TaskService/NoSuchMethod",
+        Vec::new(),
+    )
+    .await;
+    assert_eq!(
+        status.expect_err("no such method").code(),
+        Code::Unimplemented
+    );
 }

@@ -53,7 +53,10 @@ async fn survive<F: Future<Output = Database>>(kills: u64, fresh: impl Fn() -> F
         with_open_step += u64::from(one_kill(seed, &database).await);
     }
     println!("{with_open_step} of {kills} kills left a step open");
-    assert!(with_open_step * 2 >= kills, "kills miss the steps: {with_open_step} of {kills}");
+    assert!(
+        with_open_step * 2 >= kills,
+        "kills miss the steps: {with_open_step} of {kills}"
+    );
 }
 
 /// Kills a server in the middle of two deployments; whether a step was open then.
@@ -65,9 +68,10 @@ async fn one_kill(seed: u64, database: &Database) -> bool {
     let site = Site::of(&machines);
     let quay = site.add("quay", &machines);
     let small = site.add("small", &Machine::many(1));
-    let mut launch = Launch::on(database)
-        .designs_in(site.directory())
-        .set("simulated.step_duration", format!("{}ms", STEP_DURATION.as_millis()));
+    let mut launch = Launch::on(database).designs_in(site.directory()).set(
+        "simulated.step_duration",
+        format!("{}ms", STEP_DURATION.as_millis()),
+    );
     if database.kind == Kind::Postgres {
         launch = launch.with_short_leases();
     }
@@ -77,12 +81,14 @@ async fn one_kill(seed: u64, database: &Database) -> bool {
 
     let before = client.position(None).await;
     let deployments = [
-        client.create(TaskAction::DeployNode, &site.reference()).await,
+        client
+            .create(TaskAction::DeployNode, &site.reference())
+            .await,
         client.create(TaskAction::DeployNode, &quay).await,
     ];
     let followers = deployments.each_ref().map(|task| {
         let follower = Follower::of(&client, &task.task_id);
-        tokio::spawn(follower.to_end(None))
+        tokio::spawn(follower.finish(None))
     });
     let applicant = apply(client.clone(), small);
 
@@ -101,7 +107,7 @@ async fn one_kill(seed: u64, database: &Database) -> bool {
         told.push(follower.await.expect("a watcher sees its task end").events);
     }
     for task in &acknowledged {
-        Follower::of(&client, &task.task_id).to_end(None).await;
+        Follower::of(&client, &task.task_id).finish(None).await;
     }
     check_repeated_request(&client, unanswered).await;
 
@@ -119,7 +125,11 @@ async fn one_kill(seed: u64, database: &Database) -> bool {
             .filter(|event| event.root_task_id == task.task_id && event.sequence > snapshot)
             .cloned()
             .collect();
-        assert_same_history(told, &kept, &format!("seed {seed}: a watcher and the journal"));
+        assert_same_history(
+            told,
+            &kept,
+            &format!("seed {seed}: a watcher and the journal"),
+        );
     }
     check_work(seed, &client, database, &deployments).await;
     drop(server);
@@ -154,7 +164,7 @@ async fn check_repeated_request(client: &Client, request: CreateTaskRequest) {
     let roots = tasks.iter().filter(|task| task.parent_task_id.is_none());
     let of_request = roots.filter(|task| task.task_id == one.task_id).count();
     assert_eq!(of_request, 1);
-    Follower::of(client, &one.task_id).to_end(None).await;
+    Follower::of(client, &one.task_id).finish(None).await;
 }
 
 async fn count_events(client: &Client, token: &str, tasks: &[Task; 2], count: usize) {
@@ -177,7 +187,9 @@ async fn read_journal(client: &Client, token: &str, roots: &BTreeSet<String>) ->
     while !open.is_empty() {
         match stream.next().await {
             Next::Message(event, _) => {
-                checker.see(&event).unwrap_or_else(|broken| panic!("{broken}"));
+                checker
+                    .see(&event)
+                    .unwrap_or_else(|broken| panic!("{broken}"));
                 if matches!(event.event, Some(Arm::TaskFinished(_))) {
                     open.remove(&event.task_id);
                 }
@@ -205,7 +217,11 @@ async fn check_work(seed: u64, client: &Client, database: &Database, deployments
             let succeeded = result.status() == drydock::proto::v1::ResultStatus::Success;
             if task.step == "deploy_node" && succeeded {
                 let acted = starts.iter().find(|(task_id, _)| *task_id == task.task_id);
-                assert_eq!(acted.map(|(_, count)| *count), Some(1), "seed {seed}: {task:?}");
+                assert_eq!(
+                    acted.map(|(_, count)| *count),
+                    Some(1),
+                    "seed {seed}: {task:?}"
+                );
             }
             let may_fail = matches!(task.node_name.as_str(), "n00005" | "n00006" | "");
             assert!(succeeded || may_fail, "seed {seed}: {task:?}");

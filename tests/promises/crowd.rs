@@ -67,7 +67,9 @@ async fn one_client(client: &Client, design_ref: &str) -> Vec<Duration> {
             }
             Next::End(end) => {
                 end.expect("the stream ends with OK");
-                checker.end(End::Ok).unwrap_or_else(|broken| panic!("{broken}"));
+                checker
+                    .end(End::Ok)
+                    .unwrap_or_else(|broken| panic!("{broken}"));
                 return latencies;
             }
         }

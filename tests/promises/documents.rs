@@ -46,7 +46,10 @@ fn task_document(action: &str, design_ref: &str) -> Value {
 
 async fn a_task_document_comes_back_as_a_status_document(database: Database) {
     let site = worked_site();
-    let server = Launch::on(&database).designs_in(site.directory()).start().await;
+    let server = Launch::on(&database)
+        .designs_in(site.directory())
+        .start()
+        .await;
     let client = Client::of(server.address());
     for (count, action) in ["verify_node", "verify_nodes"].into_iter().enumerate() {
         let asked = task_document(action, &site.reference());
@@ -56,10 +59,13 @@ async fn a_task_document_comes_back_as_a_status_document(database: Database) {
         command(&server, &["task", "create", "-f", path]).await;
 
         let tasks = client.list().await;
-        let roots: Vec<_> = tasks.iter().filter(|task| task.parent_task_id.is_none()).collect();
+        let roots: Vec<_> = tasks
+            .iter()
+            .filter(|task| task.parent_task_id.is_none())
+            .collect();
         assert_eq!(roots.len(), count + 1);
         let task_id = &roots[count].task_id;
-        Follower::of(&client, task_id).to_end(None).await;
+        Follower::of(&client, task_id).finish(None).await;
         let task = client.get(task_id).await;
 
         let output = command(&server, &["task", "get", task_id, "-o", "document"]).await;
@@ -69,7 +75,10 @@ async fn a_task_document_comes_back_as_a_status_document(database: Database) {
             let keys = ["message", "error", "context_type", "context", "ts", "extra"];
             let object = message.as_object().expect("a message is an object");
             assert_eq!(object.len(), keys.len(), "{message}");
-            assert!(keys.iter().all(|key| object.contains_key(*key)), "{message}");
+            assert!(
+                keys.iter().all(|key| object.contains_key(*key)),
+                "{message}"
+            );
         }
         for key in ["created", "updated"] {
             let time = document[key].take();

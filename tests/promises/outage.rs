@@ -27,7 +27,11 @@ async fn a_second_server_on_a_sqlite_file_refuses_and_says_why() {
     let path = path.to_str().expect("a path in UTF-8");
     assert!(refusal.log.contains(path), "{refusal:?}");
     assert!(refusal.log.contains("another process"), "{refusal:?}");
-    assert_eq!(Client::of(server.address()).list().await, [], "the first one still serves");
+    assert_eq!(
+        Client::of(server.address()).list().await,
+        [],
+        "the first one still serves"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -40,7 +44,10 @@ async fn a_server_without_its_database_gives_up_and_says_why() {
     println!("gave up after {:?}", begun.elapsed());
     assert!(begun.elapsed() < PATIENCE_AT_START);
     assert_eq!(refusal.status.code(), Some(1), "{refusal:?}");
-    assert!(refusal.log.to_lowercase().contains("refused"), "{refusal:?}");
+    assert!(
+        refusal.log.to_lowercase().contains("refused"),
+        "{refusal:?}"
+    );
     assert!(!refusal.log.contains("panicked"), "{refusal:?}");
 }
 
@@ -55,13 +62,21 @@ async fn work_goes_on_when_the_database_is_back() {
         .start()
         .await;
     let client = Client::of(server.address());
-    let task = client.create(TaskAction::DeployNode, &site.reference()).await;
-    let follower = tokio::spawn(Follower::of(&client, &task.task_id).to_end(None));
+    let task = client
+        .create(TaskAction::DeployNode, &site.reference())
+        .await;
+    let follower = tokio::spawn(Follower::of(&client, &task.task_id).finish(None));
     let mut stream = client.watch(&task.task_id).await;
     stream.until(|event| event.parent_task_id.is_some()).await;
 
     for crash in [false, true] {
-        tokio::task::block_in_place(|| if crash { cluster.kill() } else { cluster.stop() });
+        tokio::task::block_in_place(|| {
+            if crash {
+                cluster.kill()
+            } else {
+                cluster.stop()
+            }
+        });
         let request = CreateTaskRequest {
             request_id: Uuid::new_v4().to_string(),
             ..create_request(TaskAction::VerifyNode, &site.reference())
@@ -79,7 +94,7 @@ async fn work_goes_on_when_the_database_is_back() {
         let created = until_answered(&client, &request).await;
         let again = until_answered(&client, &request).await;
         assert_eq!(created, again, "one request, one task");
-        let ended = Follower::of(&client, &created).to_end(None);
+        let ended = Follower::of(&client, &created).finish(None);
         ended.await;
     }
     follower.await.expect("the watcher sees the end");

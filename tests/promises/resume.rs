@@ -1,8 +1,8 @@
 //! A watcher that is cut off sees what one sees that is not (promises P10, P11).
 
-use drydock::proto::v1::{CreateTaskRequest, TaskAction, TaskEvent};
+use drydock::proto::v1::{TaskAction, TaskEvent, TaskFilter};
 
-use crate::support::checker::{Beginning, Checker, End, Scope, assert_same_history};
+use crate::support::checker::{Beginning, Checker, End, Scope, arm_name, assert_same_history};
 use crate::support::client::{Client, create_request, labelled};
 use crate::support::database::Database;
 use crate::support::server::Launch;
@@ -31,56 +31,54 @@ async fn a_watcher_cut_off_after_every_event_misses_and_repeats_nothing(database
     let before = client.position(Some(filter.clone())).await;
     let mut request = create_request(TaskAction::DeployNode, &site.reference());
     request.labels.clone_from(&filter.labels);
-    let task = client.try_create(request).await.expect("the task is created");
+    let task = client
+        .try_create(request)
+        .await
+        .expect("the task is created");
     let tree = client.tree(&task.task_id).await;
     let known = tree.tasks.values();
 
     let follow = |cut_after| {
         Follower::resuming(&client, &task.task_id, &tree.resume_token, known.clone())
-            .to_end(cut_after)
+            .finish(cut_after)
     };
-    // Followers that cannot be named twice in a closure: one begins with a snapshot.
-    let from_snapshot = Follower::of(&client, &task.task_id).to_end(Some(1));
+    let from_snapshot = Follower::of(&client, &task.task_id).finish(Some(1));
     let (whole, cut, snapshot) = tokio::join!(follow(None), follow(Some(1)), from_snapshot);
     assert_eq!(whole.streams, 1);
     assert_same_history(&whole.events, &cut.events, "cut off after every event");
     assert!(cut.streams > 200, "cut off only {} times", cut.streams);
     let afterwards = follow(None).await;
-    assert_same_history(&whole.events, &afterwards.events, "the journal read afterwards");
+    assert_same_history(
+        &whole.events,
+        &afterwards.events,
+        "the journal read afterwards",
+    );
 
     // From before the task existed, so that its creation is in it.
     let journal = fleet_until_end(&client, &filter, &before, &task.task_id).await;
-    let tail = |events: &[TaskEvent]| {
-        let first = events.iter().find(|event| event.parent_task_id.is_some());
-        first.map_or(0, |event| event.sequence)
-    };
-    let begun = tail(&journal);
-    let since = |events: &[TaskEvent]| -> Vec<TaskEvent> {
-        let later = events.iter().filter(|event| event.sequence >= begun.max(1));
+    assert_eq!(journal.first().map(arm_name), Some("task_created"));
+    let since = |position: i64| -> Vec<TaskEvent> {
+        let later = journal.iter().filter(|event| event.sequence > position);
         later.cloned().collect()
     };
-    let resumed_at = whole.events.first().map_or(0, |event| event.sequence);
-    let journal_tail: Vec<_> = journal
+    let first = whole.events.first().expect("an event").sequence;
+    assert_same_history(&whole.events, &since(first - 1), "the fleet's journal");
+    let resumable = snapshot
+        .events
         .iter()
-        .filter(|event| event.sequence >= resumed_at)
-        .cloned()
-        .collect();
-    assert_same_history(&whole.events, &journal_tail, "the fleet's journal");
-    assert!(since(&journal).len() > 200);
-    let first = snapshot.events.iter().find(|event| !event.resume_token.is_empty());
-    let first = first.expect("snapshot_complete").sequence;
-    let after_snapshot: Vec<_> = journal
-        .iter()
-        .filter(|event| event.sequence > first)
-        .cloned()
-        .collect();
-    assert_same_history(&snapshot.events, &after_snapshot, "what follows a snapshot");
+        .find(|event| !event.resume_token.is_empty());
+    let complete = resumable.expect("snapshot_complete").sequence;
+    assert_same_history(
+        &snapshot.events,
+        &since(complete),
+        "what follows a snapshot",
+    );
 }
 
 /// Everything that happened to the tasks of a filter since `token`, checked, to the end of one root.
 async fn fleet_until_end(
     client: &Client,
-    filter: &drydock::proto::v1::TaskFilter,
+    filter: &TaskFilter,
     token: &str,
     root: &str,
 ) -> Vec<TaskEvent> {
@@ -92,9 +90,10 @@ async fn fleet_until_end(
     loop {
         match stream.next().await {
             Next::Message(event, _) => {
-                checker.see(&event).unwrap_or_else(|broken| panic!("{broken}"));
-                let is_end = event.task_id == root
-                    && crate::support::checker::arm_name(&event) == "task_finished";
+                checker
+                    .see(&event)
+                    .unwrap_or_else(|broken| panic!("{broken}"));
+                let is_end = event.task_id == root && arm_name(&event) == "task_finished";
                 events.push(*event);
                 if is_end {
                     return events;
@@ -107,30 +106,36 @@ async fn fleet_until_end(
 
 async fn a_finished_task_is_told_in_full_and_its_end_once_more(database: Database) {
     let site = Site::of(&Machine::many(3));
-    let server = Launch::on(&database).designs_in(site.directory()).start().await;
+    let server = Launch::on(&database)
+        .designs_in(site.directory())
+        .start()
+        .await;
     let client = Client::of(server.address());
-    let request = CreateTaskRequest {
-        ..create_request(TaskAction::VerifyNode, &site.reference())
-    };
-    let task = client.try_create(request).await.expect("the task is created");
-    let live = Follower::of(&client, &task.task_id).to_end(None).await;
+    let task = client
+        .create(TaskAction::VerifyNode, &site.reference())
+        .await;
+    let live = Follower::of(&client, &task.task_id).finish(None).await;
     let original = live.events.last().expect("the end").clone();
 
-    let (events, end) = client.watch(&task.task_id).await.to_end().await;
+    let (events, end) = client.watch(&task.task_id).await.rest().await;
     assert!(end.is_ok(), "{end:?}");
     let mut checker = Checker::new(Scope::Task(task.task_id.clone()));
     checker.begin(Beginning::Snapshot);
     for event in &events {
-        checker.see(event).unwrap_or_else(|broken| panic!("{broken}"));
+        checker
+            .see(event)
+            .unwrap_or_else(|broken| panic!("{broken}"));
     }
-    checker.end(End::Ok).unwrap_or_else(|broken| panic!("{broken}"));
+    checker
+        .end(End::Ok)
+        .unwrap_or_else(|broken| panic!("{broken}"));
     let again = events.last().expect("the end");
     assert!(again.replay);
     assert_eq!(again.sequence, original.sequence);
     assert_eq!(again.event, original.event);
 
     let stream = client.try_watch(&task.task_id, &again.resume_token).await;
-    let (events, end) = stream.expect("the end is resumed").to_end().await;
+    let (events, end) = stream.expect("the end is resumed").rest().await;
     assert!(end.is_ok(), "{end:?}");
     assert_eq!(events.len(), 1);
     assert!(events[0].replay);

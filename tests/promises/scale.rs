@@ -19,11 +19,16 @@ const MAX_MEMORY: u64 = 400 * 1024 * 1024;
 
 async fn ten_thousand_nodes_are_one_task_in_bounded_memory(database: Database) {
     let site = Site::of(&Machine::many(NODES));
-    let server = Launch::on(&database).designs_in(site.directory()).start().await;
+    let server = Launch::on(&database)
+        .designs_in(site.directory())
+        .start()
+        .await;
     let client = Client::of(server.address());
     let begun = Instant::now();
-    let task = client.create(TaskAction::VerifyNode, &site.reference()).await;
-    let follower = Follower::of(&client, &task.task_id).to_end(None).await;
+    let task = client
+        .create(TaskAction::VerifyNode, &site.reference())
+        .await;
+    let follower = Follower::of(&client, &task.task_id).finish(None).await;
     let took = begun.elapsed();
     let memory = server.peak_memory();
     // A subtask for each node and one for its step.

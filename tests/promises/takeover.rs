@@ -36,11 +36,13 @@ async fn finish_after_death_at(step: &str) {
     // The owner is the only server when the task comes, so it is known which one it is.
     let owner = launch.start().await;
     let client = Client::of(owner.address());
-    let task = client.create(TaskAction::DeployNode, &site.reference()).await;
+    let task = client
+        .create(TaskAction::DeployNode, &site.reference())
+        .await;
     let other = launch.start().await;
     let survivor = Client::of(other.address());
     let mut stream = survivor.watch(&task.task_id).await;
-    let follower = tokio::spawn(Follower::of(&survivor, &task.task_id).to_end(None));
+    let follower = tokio::spawn(Follower::of(&survivor, &task.task_id).finish(None));
 
     stream.until(|event| runs(event, step)).await;
     owner.kill().await;
@@ -51,14 +53,19 @@ async fn finish_after_death_at(step: &str) {
     let took = killed.elapsed();
     println!("death at {step}: finished {took:?} later");
     assert!(took < TAKEOVER_BOUND, "the takeover took {took:?}");
-    assert_eq!(follower.streams, 1, "the survivor's streams are not touched");
+    assert_eq!(
+        follower.streams, 1,
+        "the survivor's streams are not touched"
+    );
 
     let task = survivor.get(&task.task_id).await;
     assert_eq!(task.status(), TaskStatus::Complete);
     let result = task.result.expect("a result");
     assert_eq!(result.status(), ResultStatus::Success, "{result:?}");
     let ledger = Ledger::read(&database.ledger());
-    ledger.check_nothing_acted_twice().expect("nothing destructive is done twice");
+    ledger
+        .check_nothing_acted_twice()
+        .expect("nothing destructive is done twice");
 }
 
 fn runs(event: &TaskEvent, step: &str) -> bool {

@@ -37,7 +37,9 @@ async fn a_stopped_deployment_ends_in_time_and_begins_nothing(database: Database
         .start()
         .await;
     let client = Client::of(server.address());
-    let task = client.create(TaskAction::DeployNode, &site.reference()).await;
+    let task = client
+        .create(TaskAction::DeployNode, &site.reference())
+        .await;
 
     let mut waiting: BTreeSet<String> = machines_to_wait_for();
     let mut stream = client.watch(&task.task_id).await;
@@ -47,7 +49,7 @@ async fn a_stopped_deployment_ends_in_time_and_begins_nothing(database: Database
             waiting.remove(&place);
         }
     }
-    let follower = tokio::spawn(Follower::of(&client, &task.task_id).to_end(None));
+    let follower = tokio::spawn(Follower::of(&client, &task.task_id).finish(None));
 
     let asked = Instant::now();
     let stopped = client.terminate(&task.task_id, "enough").await;
@@ -72,12 +74,22 @@ async fn a_stopped_deployment_ends_in_time_and_begins_nothing(database: Database
     assert_eq!(result.failures, Vec::<String>::new());
 
     let ledger = Ledger::read(&database.ledger());
-    assert_eq!(ledger.nodes_with("deploy_node"), BTreeSet::from(["done", "hung"]));
-    assert_eq!(ledger.open(), BTreeSet::new(), "work that nobody watches any more");
+    assert_eq!(
+        ledger.nodes_with("deploy_node"),
+        BTreeSet::from(["done", "hung"])
+    );
+    assert_eq!(
+        ledger.open(),
+        BTreeSet::new(),
+        "work that nobody watches any more"
+    );
 
     // Stopping what is stopped changes nothing.
     let again = client.terminate(&task.task_id, "again").await;
-    assert_eq!((again.revision, again.termination_reason.as_str()), (task.revision, "enough"));
+    assert_eq!(
+        (again.revision, again.termination_reason.as_str()),
+        (task.revision, "enough")
+    );
 }
 
 /// Node and step, and a node's end.

@@ -27,21 +27,15 @@ const MAX_ANSWER: usize = 16 * 1024 * 1024;
 pub(crate) struct Client {
     pub(crate) tasks: TaskServiceClient<Channel>,
     pub(crate) designs: DesignServiceClient<Channel>,
-    pub(crate) channel: Channel,
 }
 
 impl Client {
     /// A client of the server at `address`, which need not be there yet.
     pub(crate) fn of(address: SocketAddr) -> Self {
-        let endpoint = Endpoint::from_shared(format!("http://{address}"));
-        let channel = endpoint
-            .expect("an address makes a URL")
-            .timeout(ANSWER_BOUND)
-            .connect_lazy();
+        let channel = channel(address);
         Self {
             tasks: TaskServiceClient::new(channel.clone()).max_decoding_message_size(MAX_ANSWER),
-            designs: DesignServiceClient::new(channel.clone()),
-            channel,
+            designs: DesignServiceClient::new(channel),
         }
     }
 
@@ -118,7 +112,9 @@ impl Client {
 
     /// Watches a task from a snapshot on.
     pub(crate) async fn watch(&self, task_id: &str) -> Stream {
-        self.try_watch(task_id, "").await.expect("the task is watched")
+        self.try_watch(task_id, "")
+            .await
+            .expect("the task is watched")
     }
 
     /// Watches a task from `resume_token` on; empty: from a snapshot on.
@@ -153,6 +149,13 @@ impl Client {
         let answer = self.tasks.clone().watch_tasks(request).await?;
         Ok(Stream::of(answer.into_inner()))
     }
+}
+
+/// A connection to the server at `address`, opened with the first call.
+pub(crate) fn channel(address: SocketAddr) -> Channel {
+    let endpoint = Endpoint::from_shared(format!("http://{address}"));
+    let endpoint = endpoint.expect("an address makes a URL");
+    endpoint.timeout(ANSWER_BOUND).connect_lazy()
 }
 
 /// A request for a task on all nodes of a design.

@@ -32,7 +32,10 @@ impl Ledger {
 
     /// The nodes on which `step` was begun.
     pub(crate) fn nodes_with(&self, step: &str) -> BTreeSet<&str> {
-        let lines = self.0.iter().filter(|line| line.step == step && line.event != "end");
+        let lines = self
+            .0
+            .iter()
+            .filter(|line| line.step == step && line.event != "end");
         lines.map(|line| line.node.as_str()).collect()
     }
 
@@ -69,7 +72,11 @@ impl Ledger {
                 }
             }
         }
-        match self.0.iter().find(|line| line.policy == "once" && line.event == "adopt") {
+        match self
+            .0
+            .iter()
+            .find(|line| line.policy == "once" && line.event == "adopt")
+        {
             Some(line) => Err(format!("once step {} was adopted", line.task_id)),
             None => Ok(()),
         }
@@ -115,7 +122,10 @@ mod tests {
                     (between, "1", policy),
                     ("start", "1", policy),
                 ]);
-                assert!(bad.check_nothing_acted_twice().is_err(), "{policy} {between}");
+                assert!(
+                    bad.check_nothing_acted_twice().is_err(),
+                    "{policy} {between}"
+                );
             }
         }
         let adopted = ledger(&[("start", "1", "once"), ("adopt", "1", "once")]);

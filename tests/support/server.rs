@@ -169,7 +169,9 @@ impl Server {
     /// Asks it to stop, as an administrator does.
     pub(crate) async fn terminate(&self) {
         let id = self.child.id().expect("the server runs");
-        let done = Command::new("kill").args(["-TERM", &id.to_string()]).status();
+        let done = Command::new("kill")
+            .args(["-TERM", &id.to_string()])
+            .status();
         assert!(done.await.expect("kill runs").success());
     }
 

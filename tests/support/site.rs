@@ -28,7 +28,9 @@ impl Machine {
 
     /// `count` machines `n00001`, `n00002`, ...
     pub(crate) fn many(count: usize) -> Vec<Self> {
-        (1..=count).map(|number| Self::named(format!("n{number:05}"))).collect()
+        (1..=count)
+            .map(|number| Self::named(format!("n{number:05}")))
+            .collect()
     }
 
     pub(crate) fn label(mut self, key: &str, value: &str) -> Self {
@@ -100,9 +102,13 @@ impl Site {
 
 fn text(name: &str, machines: &[Machine]) -> String {
     let mut text = format!("schema: drydock/Region/v1\nmetadata: {{name: {name}}}\ndata: {{}}\n");
-    let racks: BTreeSet<&String> = machines.iter().filter_map(|one| one.rack.as_ref()).collect();
+    let racks: BTreeSet<&String> = machines
+        .iter()
+        .filter_map(|one| one.rack.as_ref())
+        .collect();
     let mut write = |line: std::fmt::Arguments<'_>| {
-        text.write_fmt(line).expect("writing to a text does not fail");
+        text.write_fmt(line)
+            .expect("writing to a text does not fail");
     };
     for rack in racks {
         write(format_args!(
@@ -117,7 +123,10 @@ fn text(name: &str, machines: &[Machine]) -> String {
         if let Some(rack) = &machine.rack {
             write(format_args!("    rack: {rack}\n"));
         }
-        write(format_args!("    tags: {:?}\n    owner_data:\n      origin: generated\n", machine.tags));
+        write(format_args!(
+            "    tags: {:?}\n    owner_data:\n      origin: generated\n",
+            machine.tags
+        ));
         for (key, value) in &machine.labels {
             write(format_args!("      {key:?}: {value:?}\n"));
         }

@@ -62,7 +62,7 @@ impl Stream {
     }
 
     /// Everything to the end, and the end.
-    pub(crate) async fn to_end(mut self) -> (Vec<TaskEvent>, Result<(), Status>) {
+    pub(crate) async fn rest(mut self) -> (Vec<TaskEvent>, Result<(), Status>) {
         let mut events = Vec::new();
         loop {
             match self.next().await {
@@ -115,7 +115,7 @@ impl Follower {
 
     /// Follows the task to its end. Every stream is cut by the client after `cut_after` messages that can
     /// be resumed from; none: only by what happens to it.
-    pub(crate) async fn to_end(mut self, cut_after: Option<usize>) -> Self {
+    pub(crate) async fn finish(mut self, cut_after: Option<usize>) -> Self {
         let mut retries = 0;
         loop {
             match self.one_stream(cut_after).await {

@@ -19,10 +19,22 @@ pub(super) fn check_token(event: &TaskEvent, arm: &Arm) -> Result<(), String> {
 
 /// The event and the task that it holds are about the same task.
 pub(super) fn check_envelope(event: &TaskEvent, task: &Task) -> Result<(), String> {
-    let outside = (&event.task_id, &event.root_task_id, &event.parent_task_id, event.revision);
-    let inside = (&task.task_id, &task.root_task_id, &task.parent_task_id, task.revision);
+    let outside = (
+        &event.task_id,
+        &event.root_task_id,
+        &event.parent_task_id,
+        event.revision,
+    );
+    let inside = (
+        &task.task_id,
+        &task.root_task_id,
+        &task.parent_task_id,
+        task.revision,
+    );
     if outside != inside {
-        return Err(format!("the event is about {outside:?}, its task is {inside:?}"));
+        return Err(format!(
+            "the event is about {outside:?}, its task is {inside:?}"
+        ));
     }
     Ok(())
 }
@@ -35,13 +47,20 @@ pub(super) fn check_lists(outcome: &Status) -> Result<(), String> {
         let count = count.and_then(|count| usize::try_from(count).ok());
         let count = count.ok_or_else(|| format!("the count of {what} is not set"))?;
         if names.len() != count.min(LIST_LIMIT) {
-            return Err(format!("{} {what} are listed, {count} counted", names.len()));
+            return Err(format!(
+                "{} {what} are listed, {count} counted",
+                names.len()
+            ));
         }
         if !names.is_sorted_by(|one, next| one < next) {
             return Err(format!("the {what} are not sorted"));
         }
     }
-    match outcome.successes.iter().find(|name| outcome.failures.contains(name)) {
+    match outcome
+        .successes
+        .iter()
+        .find(|name| outcome.failures.contains(name))
+    {
         Some(name) => Err(format!("node {name} succeeded and failed")),
         None => Ok(()),
     }
@@ -53,7 +72,9 @@ pub(super) fn status(number: i32) -> Result<TaskStatus, String> {
 }
 
 pub(super) fn result(number: i32) -> Result<ResultStatus, String> {
-    let known = i16::try_from(number).ok().and_then(ResultStatus::from_number);
+    let known = i16::try_from(number)
+        .ok()
+        .and_then(ResultStatus::from_number);
     known.ok_or_else(|| format!("result {number} is unknown"))
 }
 

@@ -1,6 +1,6 @@
 //! The history checker: holds what streams deliver against the rules that streams promise.
 
-mod checker;
+mod watcher;
 
 mod known;
 
@@ -10,9 +10,9 @@ mod transition;
 
 mod same;
 
-pub(crate) use checker::{Beginning, Checker, End, Scope};
 pub(crate) use message::arm_name;
 pub(crate) use same::assert_same_history;
+pub(crate) use watcher::{Beginning, Checker, End, Scope};
 
 #[cfg(test)]
 mod tests;

@@ -7,8 +7,8 @@ use drydock::proto::v1::{
     TaskAction, TaskEvent, TaskProgress,
 };
 
-use super::checker::{Beginning, Checker, End, Scope};
 use super::same::difference;
+use super::watcher::{Beginning, Checker, End, Scope};
 
 const ROOT: &str = "root";
 
@@ -100,7 +100,10 @@ impl Story {
             ..StatusMessage::default()
         };
         self.tell(task, Arm::MessageAdded(message));
-        let details = task.result.as_mut().and_then(|result| result.details.as_mut());
+        let details = task
+            .result
+            .as_mut()
+            .and_then(|result| result.details.as_mut());
         let details = details.expect("details");
         details.message_count = details.message_count.map(|count| count + 1);
         details.error_count = details.error_count.map(|count| count + i32::from(error));
@@ -168,9 +171,11 @@ fn finish_of(events: &[TaskEvent], task_id: &str) -> usize {
 }
 
 fn running_of(events: &[TaskEvent], task_id: &str) -> usize {
-    place(events, task_id, |arm| {
-        matches!(arm, Arm::StatusChanged(change) if change.status == TaskStatus::Running as i32)
-    })
+    place(
+        events,
+        task_id,
+        |arm| matches!(arm, Arm::StatusChanged(change) if change.status == TaskStatus::Running as i32),
+    )
 }
 
 fn change(event: &mut TaskEvent) -> &mut StatusChanged {
@@ -189,7 +194,10 @@ fn finished(event: &mut TaskEvent) -> &mut Task {
 
 /// Puts an event elsewhere and renumbers, so that only the order itself is wrong.
 fn moved(events: &mut Vec<TaskEvent>, from: usize, to: usize) {
-    let sequences: Vec<_> = events.iter().map(|event| (event.sequence, event.ts)).collect();
+    let sequences: Vec<_> = events
+        .iter()
+        .map(|event| (event.sequence, event.ts))
+        .collect();
     let event = events.remove(from);
     events.insert(to, event);
     for (event, (sequence, ts)) in events.iter_mut().zip(sequences) {
@@ -234,12 +242,20 @@ const BROKEN: &[Case] = &[
     ),
     (
         "a gap: an addition is missing",
-        |events| drop(events.remove(place(events, "b1", |arm| matches!(arm, Arm::SubtaskAdded(_))))),
+        |events| {
+            drop(events.remove(place(events, "b1", |arm| {
+                matches!(arm, Arm::SubtaskAdded(_))
+            })))
+        },
         "the task was not added before",
     ),
     (
         "a gap: a message is missing",
-        |events| drop(events.remove(place(events, "b1", |arm| matches!(arm, Arm::MessageAdded(_))))),
+        |events| {
+            drop(events.remove(place(events, "b1", |arm| {
+                matches!(arm, Arm::MessageAdded(_))
+            })))
+        },
         "it counts Some(1) messages, 0 were sent",
     ),
     (
@@ -328,7 +344,11 @@ const BROKEN: &[Case] = &[
         |events| {
             let at = running_of(events, "b");
             events[at].revision = 2;
-            change(&mut events[at]).task.as_mut().expect("a task").revision = 2;
+            change(&mut events[at])
+                .task
+                .as_mut()
+                .expect("a task")
+                .revision = 2;
         },
         "revision 2 does not follow 2",
     ),

@@ -4,9 +4,9 @@ use drydock::domain::state::{Level, may_move};
 use drydock::domain::{Cause, ResultStatus, TaskStatus};
 use drydock::proto::v1::{ResultChanged, Status, StatusChanged, StatusMessage, Task, TaskEvent};
 
-use super::checker::{Check, Checker, Phase, Scope};
 use super::known::Known;
 use super::message::{check_envelope, check_lists, result, status};
+use super::watcher::{Check, Checker, Phase, Scope};
 
 impl Checker {
     pub(super) fn task_created(&mut self, event: &TaskEvent, task: &Task) -> Check {
@@ -63,22 +63,34 @@ impl Checker {
             return Err("the task is over".to_owned());
         }
         if previous != known.status {
-            return Err(format!("it leaves {previous}, the task was {}", known.status));
+            return Err(format!(
+                "it leaves {previous}, the task was {}",
+                known.status
+            ));
         }
         let level = match known.parent {
             None => Level::Root,
             Some(_) => Level::Subtask,
         };
         if !may_move(level, previous, status, cause) {
-            return Err(format!("{level:?} may not go {previous} -> {status} by {cause}"));
+            return Err(format!(
+                "{level:?} may not go {previous} -> {status} by {cause}"
+            ));
         }
         if event.revision <= known.revision {
-            return Err(format!("revision {} does not follow {}", event.revision, known.revision));
+            return Err(format!(
+                "revision {} does not follow {}",
+                event.revision, known.revision
+            ));
         }
         if let Some(parent) = &known.parent
             && status == TaskStatus::Running
         {
-            if self.tasks.get(parent).is_some_and(|parent| parent.status != TaskStatus::Running) {
+            if self
+                .tasks
+                .get(parent)
+                .is_some_and(|parent| parent.status != TaskStatus::Running)
+            {
                 return Err("its parent does not run".to_owned());
             }
             self.check_root_runs(&known.root)?;
@@ -113,7 +125,10 @@ impl Checker {
             return Err(format!("the task is {}", known.status));
         }
         if event.revision < known.revision {
-            return Err(format!("revision {} falls from {}", event.revision, known.revision));
+            return Err(format!(
+                "revision {} falls from {}",
+                event.revision, known.revision
+            ));
         }
         if (result, &change.reason) == (known.result, &known.reason) {
             return Err("neither status nor reason changed".to_owned());
@@ -147,7 +162,10 @@ impl Checker {
             return Err(format!("the task was {}", known.status));
         }
         let outcome = task.result.as_ref().ok_or("it has no result")?;
-        let details = outcome.details.as_ref().ok_or("its result has no details")?;
+        let details = outcome
+            .details
+            .as_ref()
+            .ok_or("its result has no details")?;
         if details.message_count != Some(known.messages) {
             let (counted, seen) = (details.message_count, known.messages);
             return Err(format!("it counts {counted:?} messages, {seen} were sent"));

@@ -115,7 +115,11 @@ impl Checker {
     pub(crate) fn see(&mut self, event: &TaskEvent) -> Result<(), Broken> {
         self.seen += 1;
         self.check(event).map_err(|rule| {
-            Broken(format!("message {}, {}: {rule}", self.seen, describe(event)))
+            Broken(format!(
+                "message {}, {}: {rule}",
+                self.seen,
+                describe(event)
+            ))
         })
     }
 
@@ -210,7 +214,9 @@ impl Checker {
             return Err("there were no snapshots to complete".to_owned());
         };
         if task_count != Some(count) {
-            return Err(format!("it counts {task_count:?} snapshots, {count} were sent"));
+            return Err(format!(
+                "it counts {task_count:?} snapshots, {count} were sent"
+            ));
         }
         if sequence.is_some_and(|first| first != event.sequence) {
             return Err("it does not have the sequence of the snapshots".to_owned());
