@@ -1,0 +1,15 @@
+//! What `examples/` shows, run as its readers would run it.
+#![expect(
+    clippy::expect_used,
+    reason = "tests fail loudly, in their helpers too"
+)]
+
+mod server;
+
+mod python;
+
+mod task_documents;
+
+mod large_site;
+
+mod python_client;
