@@ -1,4 +1,4 @@
-//! What `examples/` shows, run as its readers would run it.
+//! What `examples/` and `deploy/` show, run as their readers would run it.
 #![expect(
     clippy::expect_used,
     reason = "tests fail loudly, in their helpers too"
@@ -13,3 +13,5 @@ mod task_documents;
 mod large_site;
 
 mod python_client;
+
+mod deploy_files;
