@@ -27,6 +27,7 @@ pub(super) fn hub(config: &Config) -> HubOptions {
         max_watches: count(config.watch.max_per_replica),
         stall_timeout: config.watch.stall_timeout,
         max_life: config.watch.max_life,
+        spool_directory: config.server.data_dir.clone(),
         ..HubOptions::default()
     }
 }

@@ -46,7 +46,7 @@ pub struct HubOptions {
     pub max_life: Duration,
     /// Bytes of all snapshots that are spooled at once, in memory and on disk.
     pub spool_bytes: u64,
-    /// Where spools that are not small lie; they are deleted as soon as they are opened.
+    /// Where spools that are not small lie, without a name, so that nothing of them stays.
     pub spool_directory: PathBuf,
 }
 
