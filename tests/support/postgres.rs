@@ -16,6 +16,10 @@
     unreachable_pub,
     reason = "each test binary includes this file and uses a part of it"
 )]
+#![expect(
+    clippy::expect_used,
+    reason = "a test whose database cannot be had fails, and says why"
+)]
 
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
