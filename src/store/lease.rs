@@ -46,7 +46,8 @@ fn arguments(dialect: Dialect, lease: Duration, instance: InstanceId) -> [Value;
 /// PostgreSQL wants every placeholder to be used: this uses `$1` without any effect.
 const USE_FIRST: &str = "($1 IS NOT NULL)";
 
-/// Registers an instance with a full lease.
+/// Registers an instance with a full lease. Repeating the call, because its answer was lost,
+/// renews a lease that lasts and revives none that has run out.
 pub(super) async fn register(
     connections: &Connections,
     lease: Duration,
@@ -56,7 +57,9 @@ pub(super) async fn register(
     let (now, expiry) = (now(dialect), expiry(dialect));
     let sql = format!(
         "INSERT INTO active_instances (instance_id, started, renewed, expires) \
-         SELECT $3, {now}, {now}, {expiry} WHERE {USE_FIRST}"
+         SELECT $3, {now}, {now}, {expiry} WHERE {USE_FIRST} \
+         ON CONFLICT (instance_id) DO UPDATE SET renewed = excluded.renewed, \
+           expires = excluded.expires WHERE active_instances.expires > {now}"
     );
     connections
         .lease
