@@ -179,6 +179,8 @@ impl LockedRoot {
             reason,
             message,
         } = ending::conclude(self.task.action, &finish.ending, tally);
+        // The last message is said before the last move.
+        let to = std::mem::replace(&mut self.task.status, finish.from);
         self.say(
             &NewMessage {
                 ts: finish.now,
@@ -190,7 +192,8 @@ impl LockedRoot {
             },
             rows,
         );
-        let before = (finish.from, self.task.result.status);
+        let before = self.state();
+        self.task.status = to;
         self.task.result.status = status;
         self.task.result.reason = reason;
         self.task.result.message = Arc::from(message);
@@ -388,9 +391,14 @@ impl LockedRoot {
     fn say_all(&mut self, change: &Change, rows: &mut Rows, places: &mut Vec<usize>) {
         let after = u64::from(change.task.result.message_count);
         let before = after.saturating_sub(change.messages.len() as u64);
+        // What is said with a move is said before it.
+        let status = match &change.kind {
+            ChangeKind::Move { from, .. } => *from,
+            ChangeKind::Add | ChangeKind::Update => change.task.status,
+        };
+        let state = (status, ResultStatus::Incomplete);
         for (message, place) in change.messages.iter().zip(before..) {
             if let Some(message) = bounded(message, place) {
-                let state = (change.task.status, ResultStatus::Incomplete);
                 places.push(self.record(&change.task, state, message, rows));
             }
         }
@@ -439,6 +447,7 @@ impl LockedRoot {
             Some(state),
             EventKind::MessageAdded(Box::new(message)),
         );
+        self.events[event].subject.after = state;
         event
     }
 
