@@ -155,7 +155,10 @@ async fn earlier(
     let (condition, values) = match &root.request {
         Some(key) => (
             "t.created_by = $1 AND t.request_id = $2",
-            vec![root.task.created_by.as_ref().into(), key.request_id.0.into()],
+            vec![
+                root.task.created_by.as_ref().into(),
+                key.request_id.0.into(),
+            ],
         ),
         None => ("t.task_id = $1", vec![root.task.task_id.0.into()]),
     };

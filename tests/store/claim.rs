@@ -274,7 +274,12 @@ async fn a_renewal_in_flight_is_not_overtaken_by_a_claim() {
     use sqlx::{Connection, Executor};
     let database = crate::database::Database::postgres().await;
     let lease = Duration::from_millis(400);
-    let store = Store::open(StoreOptions { lease, ..database.options() }).await.unwrap();
+    let store = Store::open(StoreOptions {
+        lease,
+        ..database.options()
+    })
+    .await
+    .unwrap();
     let owner = Owner::of_new(&store, Action::DeployNode).await;
     let mut session = database.session().await;
     let mut renewal = session.begin().await.unwrap();

@@ -39,7 +39,11 @@ impl Fold {
 
     /// Takes the next commit of the whole journal.
     pub fn commit(&mut self, commit: &Commit) {
-        assert_eq!(commit.first_sequence, self.last + 1, "a hole, or out of order");
+        assert_eq!(
+            commit.first_sequence,
+            self.last + 1,
+            "a hole, or out of order"
+        );
         assert!(!commit.events.is_empty(), "an empty commit");
         assert!(self.ts <= Some(commit.ts), "time ran backwards");
         self.ts = Some(commit.ts);
@@ -197,8 +201,11 @@ pub async fn assert_tells_the_state(store: &Store) -> Fold {
             roots.push(task.task_id);
         }
     }
-    let stored: HashMap<TaskId, &Task> =
-        listed.tasks.iter().map(|task| (task.task_id, task)).collect();
+    let stored: HashMap<TaskId, &Task> = listed
+        .tasks
+        .iter()
+        .map(|task| (task.task_id, task))
+        .collect();
     let mut seen = Vec::new();
     let mut sink = |task: Task| {
         seen.push(task);
@@ -250,11 +257,19 @@ fn assert_same(stored: &Task, folded: &Folded) {
         assert_eq!(still(stored), still(finished));
         return;
     }
-    assert!(!stored.status.is_terminal(), "no task_finished: {stored:#?}");
+    assert!(
+        !stored.status.is_terminal(),
+        "no task_finished: {stored:#?}"
+    );
     let told = &folded.task;
     let facts = |task: &Task| {
         (
-            (task.status, task.revision, task.result.status, task.result.reason),
+            (
+                task.status,
+                task.revision,
+                task.result.status,
+                task.result.reason,
+            ),
             (task.created, task.updated, task.started, task.completed),
             (
                 task.terminated,

@@ -122,8 +122,9 @@ impl Owner {
 
     /// The owner of a new root that runs on `nodes`.
     pub async fn running(store: &Store, action: Action, nodes: &[&str]) -> Self {
-        let owner = Self::of_new(store, action).await;
+        let mut owner = Self::of_new(store, action).await;
         owner.send(owner.start(nodes)).await.expect("it starts");
+        owner.task = owner.now().await;
         owner
     }
 
@@ -245,7 +246,6 @@ pub fn child(parent: &Task, ordinal: u32) -> Task {
         // Requested 1, queued 2, running 3.
         revision: 3,
         correlation_id: None,
-        design_digest: None,
         result: Outcome::default(),
         subtask_count: 0,
         target_node_count: 0,
