@@ -15,7 +15,8 @@ use super::detail;
 use super::error::Error;
 use super::journal::{self, Publisher, RootEvents};
 use super::lock;
-use super::row::{self, SELECT_TASK, UpdateRow, update_tasks};
+use super::query::top;
+use super::row::{UpdateRow, update_tasks};
 use super::sql::{IdRow, json};
 use super::write::{AuditRecord, Terminated, Termination};
 use crate::domain::ending::{Ending, Tally, conclude};
@@ -59,17 +60,18 @@ async fn decide(
     request: &Termination,
 ) -> Result<Decision, Error> {
     let dialect = connections.dialect;
-    let sql = format!(
-        "{SELECT_TASK} WHERE t.task_id = $1{}",
+    // The lock first and the task then: a statement that waited for the lock would see what its
+    // transaction froze beside the row as it was before.
+    let lock = format!(
+        "SELECT t.task_id FROM tasks t WHERE t.task_id = $1{}",
         dialect.for_update("t", false)
     );
-    let row = transaction
-        .query_one_raw(dialect.statement(&sql, [request.task_id.0.into()]))
+    transaction
+        .query_one_raw(dialect.statement(&lock, [request.task_id.0.into()]))
         .await?;
-    let Some(row) = row else {
+    let Some(task) = top(dialect, transaction, request.task_id).await? else {
         return Ok(Decision::Answer(Box::new(Terminated::NotFound)));
     };
-    let task = row::task(dialect, &row)?;
     let answer = |answer| Ok(Decision::Answer(Box::new(answer)));
     if !task.is_root() {
         return answer(Terminated::Refused(task));
