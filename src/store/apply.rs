@@ -3,7 +3,7 @@
 //! A write is applied whole or refused whole, and nothing here touches the database. The batch
 //! carries out what this leaves behind and then numbers the events.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use super::codec::relative;
@@ -65,6 +65,8 @@ pub(super) struct Rows {
     pub(super) inserts: Vec<InsertRow>,
     pub(super) updates: Vec<UpdateRow>,
     pub(super) messages: Vec<MessageRow>,
+    /// Subtasks that got a child, or ended: whose place in the tree is to be checked.
+    pub(super) parents: HashSet<TaskId>,
 }
 
 /// What to answer to a write that was applied.
@@ -105,11 +107,6 @@ impl LockedRoot {
             });
         }
         legal(write, self.task.status)
-    }
-
-    /// Its status before any write of this batch.
-    pub(super) fn status_before(&self) -> TaskStatus {
-        self.stored_status
     }
 
     /// Whether the root is already where `write` wants it: it was committed, though its answer
@@ -245,6 +242,8 @@ impl LockedRoot {
             ChangeKind::Add => {
                 self.add(task);
                 self.say_all(change, rows, places);
+                rows.parents
+                    .extend(task.parent_task_id.filter(|_| task.depth > 1));
                 rows.inserts.push(InsertRow::new(task, None));
             }
             ChangeKind::Update => {
@@ -287,6 +286,9 @@ impl LockedRoot {
                         EventKind::TaskFinished(finished),
                     );
                     self.count_outcome(task);
+                    if task.step.is_none() {
+                        rows.parents.insert(task.task_id);
+                    }
                 }
                 rows.updates.push(UpdateRow::new(task, *from));
                 if task.status == TaskStatus::Running {
