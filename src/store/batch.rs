@@ -27,7 +27,7 @@ use super::sql::{
 use super::write::{Created, NewRoot, RootChange, TreeWrite, Written};
 use crate::domain::ending::Tally;
 use crate::domain::task::LIST_LIMIT;
-use crate::domain::{Commit, ResultStatus, Task, TaskId, TaskStatus};
+use crate::domain::{ResultStatus, Task, TaskId, TaskStatus};
 
 /// The most writes that share a transaction: more only make the others wait longer.
 const MAX_BATCH: usize = 512;
@@ -295,10 +295,14 @@ impl Batcher {
         skip_locked: bool,
     ) -> Result<(Vec<Created>, Vec<Outcome>), BatchError> {
         let transaction = self.connections.begin_write().await?;
-        let (filled, commits) = match self
-            .fill_and_number(&transaction, roots, writes, skip_locked)
-            .await
-        {
+        let done = async {
+            let mut filled = self.fill(&transaction, roots, writes, skip_locked).await?;
+            let events = std::mem::take(&mut filled.events);
+            let turn = self.publisher.turn().await;
+            let commits = journal::append(self.connections.dialect, &transaction, events).await?;
+            Ok((filled, commits, turn))
+        };
+        let (filled, commits, turn) = match done.await {
             Ok(done) => done,
             Err(error) => {
                 // The error counts; if even this fails the connection goes, and with it the
@@ -312,7 +316,7 @@ impl Batcher {
             .iter()
             .map(|commit| (commit.root_task_id, commit.first_sequence))
             .collect();
-        self.publisher.publish(commits);
+        turn.publish(commits);
         let outcomes = filled
             .fates
             .into_iter()
@@ -329,19 +333,6 @@ impl Batcher {
             })
             .collect();
         Ok((filled.created, outcomes))
-    }
-
-    async fn fill_and_number(
-        &self,
-        transaction: &DatabaseTransaction,
-        roots: &[&NewRoot],
-        writes: &[&TreeWrite],
-        skip_locked: bool,
-    ) -> Result<(Filled, Vec<Arc<Commit>>), BatchError> {
-        let mut filled = self.fill(transaction, roots, writes, skip_locked).await?;
-        let events = std::mem::take(&mut filled.events);
-        let commits = journal::append(self.connections.dialect, transaction, events).await?;
-        Ok((filled, commits))
     }
 
     /// Everything but the clock and the commit.

@@ -13,7 +13,7 @@ use super::connect::Connections;
 use super::create;
 use super::detail;
 use super::error::Error;
-use super::journal::{self, Publisher, RootEvents};
+use super::journal::{self, Publisher, RootEvents, Turn};
 use super::lock;
 use super::query::top;
 use super::row::{UpdateRow, update_tasks};
@@ -25,7 +25,7 @@ use crate::domain::{Cause, Commit, Message, Task, TaskStatus};
 
 /// What a transaction decided.
 enum Decision {
-    Accepted(Vec<Arc<Commit>>),
+    Accepted(Vec<Arc<Commit>>, Turn),
     Answer(Box<Terminated>),
 }
 
@@ -36,10 +36,10 @@ pub(super) async fn terminate(
     request: &Termination,
 ) -> Result<Option<Terminated>, Error> {
     let transaction = connections.begin_write().await?;
-    match decide(connections, &transaction, request).await {
-        Ok(Decision::Accepted(commits)) => {
+    match decide(connections, &transaction, publisher, request).await {
+        Ok(Decision::Accepted(commits, turn)) => {
             transaction.commit().await?;
-            publisher.publish(commits);
+            turn.publish(commits);
             Ok(None)
         }
         Ok(Decision::Answer(answer)) => {
@@ -57,6 +57,7 @@ pub(super) async fn terminate(
 async fn decide(
     connections: &Connections,
     transaction: &DatabaseTransaction,
+    publisher: &Publisher,
     request: &Termination,
 ) -> Result<Decision, Error> {
     let dialect = connections.dialect;
@@ -87,9 +88,12 @@ async fn decide(
     match task.status {
         TaskStatus::Terminating | TaskStatus::Terminated => answer(Terminated::Unchanged(task)),
         TaskStatus::Complete => answer(Terminated::Refused(task)),
-        TaskStatus::Requested | TaskStatus::Queued | TaskStatus::Running => Ok(Decision::Accepted(
-            record(connections, transaction, request, task).await?,
-        )),
+        TaskStatus::Requested | TaskStatus::Queued | TaskStatus::Running => {
+            let root = record(connections, transaction, request, task).await?;
+            let turn = publisher.turn().await;
+            let commits = journal::append(connections.dialect, transaction, vec![root]).await?;
+            Ok(Decision::Accepted(commits, turn))
+        }
     }
 }
 
@@ -98,7 +102,7 @@ async fn record(
     transaction: &DatabaseTransaction,
     request: &Termination,
     before: Task,
-) -> Result<Vec<Arc<Commit>>, Error> {
+) -> Result<RootEvents, Error> {
     let dialect = connections.dialect;
     let mut tasks = [before.clone()];
     if before.status != TaskStatus::Running {
@@ -186,7 +190,7 @@ async fn record(
         decision: "accepted",
     };
     create::audit(dialect, transaction, &[(&audit, task.task_id)]).await?;
-    journal::append(dialect, transaction, vec![root]).await
+    Ok(root)
 }
 
 fn moved(task: &Task, before: &Task, request: &Termination) -> crate::domain::Event {
