@@ -276,7 +276,9 @@ impl LockedRoot {
                     let mut finished = basic;
                     finished.detail = detail;
                     if let Some(detail) = finished.detail.as_mut() {
-                        number_messages(&mut detail.messages, &places[first..]);
+                        // Of this change the messages as they are kept: bounded and numbered.
+                        detail.messages.retain(|message| message.sequence != 0);
+                        append_messages(&mut detail.messages, self.recorded(&places[first..]));
                     }
                     let after = (task.status, task.result.status);
                     self.push(
@@ -453,6 +455,21 @@ impl LockedRoot {
         event
     }
 
+    /// The messages of the events at `places`.
+    fn recorded(&self, places: &[usize]) -> Vec<Message> {
+        places
+            .iter()
+            .filter_map(|place| match &self.events[*place].kind {
+                EventKind::MessageAdded(message) => Some(message.as_ref().clone()),
+                EventKind::TaskCreated(_)
+                | EventKind::StatusChanged { .. }
+                | EventKind::SubtaskAdded(_)
+                | EventKind::ResultChanged { .. }
+                | EventKind::TaskFinished(_) => None,
+            })
+            .collect()
+    }
+
     fn moved(
         &mut self,
         before: (TaskStatus, ResultStatus),
@@ -610,14 +627,6 @@ fn bounded(message: &NewMessage, place: u64) -> Option<Message> {
         kept.extra.insert("truncated_bytes".to_owned(), lost.into());
     }
     Some(kept)
-}
-
-/// Gives messages that have no sequence yet the places of their events, in order.
-fn number_messages(messages: &mut [Message], places: &[usize]) {
-    let unnumbered = messages.iter_mut().filter(|message| message.sequence == 0);
-    for (message, place) in unnumbered.zip(places) {
-        message.sequence = relative(*place);
-    }
 }
 
 /// Appends messages of this commit to those read from the store, keeping the newest.
