@@ -12,7 +12,7 @@ use uuid::Uuid;
 use crate::postgres;
 
 /// Longer than any test: no lease runs out by itself.
-pub const LEASE: Duration = Duration::from_secs(600);
+pub(crate) const LEASE: Duration = Duration::from_secs(600);
 
 /// Declares each test twice, in a module for each database.
 macro_rules! on_each_database {
@@ -36,7 +36,7 @@ macro_rules! on_each_database {
 }
 
 /// An empty database of a test's own.
-pub enum Database {
+pub(crate) enum Database {
     /// A file in a directory that goes with the test.
     Sqlite(TempDir),
     /// A database in the shared cluster.
@@ -45,17 +45,17 @@ pub enum Database {
 
 impl Database {
     /// An empty SQLite file.
-    pub fn sqlite() -> Self {
+    pub(crate) fn sqlite() -> Self {
         Self::Sqlite(tempfile::tempdir().expect("a directory for the database"))
     }
 
     /// An empty PostgreSQL database.
-    pub async fn postgres() -> Self {
+    pub(crate) async fn postgres() -> Self {
         Self::Postgres(postgres::cluster().database().await)
     }
 
     /// Where it is, for the store.
-    pub fn url(&self) -> DatabaseUrl {
+    pub(crate) fn url(&self) -> DatabaseUrl {
         match self {
             Self::Sqlite(directory) => DatabaseUrl::Sqlite(file(directory)),
             Self::Postgres(url) => DatabaseUrl::Postgres(url.clone()),
@@ -63,7 +63,7 @@ impl Database {
     }
 
     /// The options to open it with.
-    pub fn options(&self) -> StoreOptions {
+    pub(crate) fn options(&self) -> StoreOptions {
         StoreOptions {
             url: self.url(),
             migrate: true,
@@ -72,12 +72,12 @@ impl Database {
     }
 
     /// A store on it.
-    pub async fn open(&self) -> Store {
+    pub(crate) async fn open(&self) -> Store {
         Store::open(self.options()).await.expect("the store opens")
     }
 
     /// A store as another replica would have it; on SQLite, which has one process, the same one.
-    pub async fn replica(&self, store: &Store) -> Store {
+    pub(crate) async fn replica(&self, store: &Store) -> Store {
         match self {
             Self::Sqlite(_) => store.clone(),
             Self::Postgres(_) => self.open().await,
@@ -85,12 +85,12 @@ impl Database {
     }
 
     /// Whether it is PostgreSQL.
-    pub fn is_postgres(&self) -> bool {
+    pub(crate) fn is_postgres(&self) -> bool {
         matches!(self, Self::Postgres(_))
     }
 
     /// Runs a statement behind the store's back.
-    pub async fn execute(&self, sql: &str) {
+    pub(crate) async fn execute(&self, sql: &str) {
         let sql = AssertSqlSafe(sql.to_owned());
         match self {
             Self::Sqlite(_) => self.sqlite_session().await.execute(sql).await.map(|_| ()),
@@ -100,7 +100,7 @@ impl Database {
     }
 
     /// The number that a query answers.
-    pub async fn number(&self, sql: &str) -> i64 {
+    pub(crate) async fn number(&self, sql: &str) -> i64 {
         let sql = AssertSqlSafe(sql.to_owned());
         match self {
             Self::Sqlite(_) => self
@@ -119,7 +119,7 @@ impl Database {
     }
 
     /// A UUID as this database's SQL spells it.
-    pub fn id(&self, id: Uuid) -> String {
+    pub(crate) fn id(&self, id: Uuid) -> String {
         match self {
             Self::Sqlite(_) => format!("x'{}'", id.simple()),
             Self::Postgres(_) => format!("'{id}'::uuid"),
@@ -127,7 +127,7 @@ impl Database {
     }
 
     /// Lets an instance's lease run out.
-    pub async fn expire(&self, instance: InstanceId) {
+    pub(crate) async fn expire(&self, instance: InstanceId) {
         let past = match self {
             Self::Sqlite(_) => "0",
             Self::Postgres(_) => "clock_timestamp() - interval '1 second'",
@@ -140,7 +140,7 @@ impl Database {
     }
 
     /// A PostgreSQL session of the test's own.
-    pub async fn session(&self) -> PgConnection {
+    pub(crate) async fn session(&self) -> PgConnection {
         match self {
             Self::Sqlite(_) => panic!("only PostgreSQL has sessions"),
             Self::Postgres(url) => postgres::connect(url).await,
@@ -148,7 +148,7 @@ impl Database {
     }
 
     /// A SQLite connection of the test's own.
-    pub async fn sqlite_session(&self) -> SqliteConnection {
+    pub(crate) async fn sqlite_session(&self) -> SqliteConnection {
         match self {
             Self::Sqlite(directory) => {
                 SqliteConnection::connect(&format!("sqlite://{}", file(directory).display()))

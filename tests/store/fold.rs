@@ -12,7 +12,7 @@ use drydock::store::{JournalScope, Order, SnapshotScope, Store, View};
 
 /// What the events so far tell.
 #[derive(Default)]
-pub struct Fold {
+pub(crate) struct Fold {
     tasks: BTreeMap<TaskId, Folded>,
     last: i64,
     commits: usize,
@@ -28,17 +28,17 @@ struct Folded {
 
 impl Fold {
     /// How many commits were folded.
-    pub fn commits(&self) -> usize {
+    pub(crate) fn commits(&self) -> usize {
         self.commits
     }
 
     /// The sequence of the last event.
-    pub fn last(&self) -> i64 {
+    pub(crate) fn last(&self) -> i64 {
         self.last
     }
 
     /// Takes the next commit of the whole journal.
-    pub fn commit(&mut self, commit: &Commit) {
+    pub(crate) fn commit(&mut self, commit: &Commit) {
         assert_eq!(
             commit.first_sequence,
             self.last + 1,
@@ -156,7 +156,7 @@ impl Fold {
 }
 
 /// Reads the whole journal, in pages of about `page` events, and folds it.
-pub async fn fold(store: &Store, page: usize) -> Fold {
+pub(crate) async fn fold(store: &Store, page: usize) -> Fold {
     let mut fold = Fold::default();
     let mut scanned = 0;
     loop {
@@ -177,7 +177,7 @@ pub async fn fold(store: &Store, page: usize) -> Fold {
 }
 
 /// Folds the journal and holds it against every other way to read the store's state.
-pub async fn assert_tells_the_state(store: &Store) -> Fold {
+pub(crate) async fn assert_tells_the_state(store: &Store) -> Fold {
     let fold = fold(store, 7).await;
     let everything = TaskFilter::default();
     let listed = store
@@ -245,7 +245,7 @@ pub async fn assert_tells_the_state(store: &Store) -> Fold {
 }
 
 /// A task without what changes while nothing is written to it.
-pub fn still(task: &Task) -> Task {
+pub(crate) fn still(task: &Task) -> Task {
     Task {
         heartbeat: None,
         ..task.clone()

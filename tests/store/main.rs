@@ -19,6 +19,8 @@ mod tree;
 
 mod claim;
 mod create;
+mod journal;
+mod message;
 mod node_lock;
 mod terminate;
 mod write;

@@ -9,15 +9,16 @@ use drydock::domain::{
     Action, Cause, Detail, Ending, InstanceId, Message, Outcome, RequestId, ResultStatus,
     RootFacts, SERVICE_ACTOR, StepKind, Task, TaskId, TaskStatus,
 };
+pub(crate) use drydock::store::Change;
 use drydock::store::{
-    AuditRecord, Change, ChangeKind, Claimed, Created, FrozenDesign, NewMessage, NewRoot, NodeLock,
+    AuditRecord, ChangeKind, Claimed, Created, FrozenDesign, NewMessage, NewRoot, NodeLock,
     RequestKey, RootChange, Start, Store, Terminated, Termination, TreeWrite, View, WriteError,
     Written,
 };
 use uuid::Uuid;
 
 /// A root to create, without a key.
-pub fn root(action: Action) -> NewRoot {
+pub(crate) fn root(action: Action) -> NewRoot {
     let now = clock::now();
     let task_id = TaskId::new_root();
     let created_by: Arc<str> = Arc::from("ada");
@@ -67,7 +68,7 @@ pub fn root(action: Action) -> NewRoot {
 }
 
 /// A root to create under a caller's key, whose body is told apart by one byte.
-pub fn keyed(request_id: RequestId, body: u8) -> NewRoot {
+pub(crate) fn keyed(request_id: RequestId, body: u8) -> NewRoot {
     let mut root = root(Action::DeployNode);
     root.request = Some(RequestKey {
         request_id,
@@ -78,12 +79,12 @@ pub fn keyed(request_id: RequestId, body: u8) -> NewRoot {
 }
 
 /// A key no other test uses.
-pub fn request_id() -> RequestId {
+pub(crate) fn request_id() -> RequestId {
     RequestId(Uuid::new_v4())
 }
 
 /// Creates a root and expects it to be new.
-pub async fn create(store: &Store, root: NewRoot) -> Task {
+pub(crate) async fn create(store: &Store, root: NewRoot) -> Task {
     match store.create(root).await.expect("the root is created") {
         Created::New(task) => task,
         other => panic!("not new: {other:?}"),
@@ -91,7 +92,7 @@ pub async fn create(store: &Store, root: NewRoot) -> Task {
 }
 
 /// Registers a fresh instance.
-pub async fn instance(store: &Store) -> InstanceId {
+pub(crate) async fn instance(store: &Store) -> InstanceId {
     let instance = InstanceId::new();
     store.register(instance).await.expect("it registers");
     instance
@@ -99,17 +100,17 @@ pub async fn instance(store: &Store) -> InstanceId {
 
 /// One who owns a root and writes to it.
 #[derive(Clone)]
-pub struct Owner {
-    pub store: Store,
-    pub instance: InstanceId,
+pub(crate) struct Owner {
+    pub(crate) store: Store,
+    pub(crate) instance: InstanceId,
     /// The root as it was claimed.
-    pub task: Task,
-    pub epoch: i64,
+    pub(crate) task: Task,
+    pub(crate) epoch: i64,
 }
 
 impl Owner {
     /// The owner of a new root.
-    pub async fn of_new(store: &Store, action: Action) -> Self {
+    pub(crate) async fn of_new(store: &Store, action: Action) -> Self {
         let instance = instance(store).await;
         let task = create(store, root(action)).await;
         let claimed = store.claim(instance, 1000).await.expect("a claim");
@@ -121,7 +122,7 @@ impl Owner {
     }
 
     /// The owner of a new root that runs on `nodes`.
-    pub async fn running(store: &Store, action: Action, nodes: &[&str]) -> Self {
+    pub(crate) async fn running(store: &Store, action: Action, nodes: &[&str]) -> Self {
         let mut owner = Self::of_new(store, action).await;
         owner.send(owner.start(nodes)).await.expect("it starts");
         owner.task = owner.now().await;
@@ -129,7 +130,7 @@ impl Owner {
     }
 
     /// The owner that a claim made.
-    pub fn of(store: &Store, instance: InstanceId, claimed: Claimed) -> Self {
+    pub(crate) fn of(store: &Store, instance: InstanceId, claimed: Claimed) -> Self {
         Self {
             store: store.clone(),
             instance,
@@ -139,12 +140,12 @@ impl Owner {
     }
 
     /// The root's id.
-    pub fn id(&self) -> TaskId {
+    pub(crate) fn id(&self) -> TaskId {
         self.task.task_id
     }
 
     /// A write to the running root that changes nothing yet.
-    pub fn write(&self) -> TreeWrite {
+    pub(crate) fn write(&self) -> TreeWrite {
         TreeWrite {
             root_task_id: self.id(),
             epoch: self.epoch,
@@ -165,7 +166,7 @@ impl Owner {
     }
 
     /// The write that starts the root on `nodes`.
-    pub fn start(&self, nodes: &[&str]) -> TreeWrite {
+    pub(crate) fn start(&self, nodes: &[&str]) -> TreeWrite {
         TreeWrite {
             allowed: &[TaskStatus::Queued],
             root: RootChange::Start(Box::new(Start {
@@ -181,7 +182,7 @@ impl Owner {
     }
 
     /// A write with these changes, for a root that runs or terminates.
-    pub fn changes(&self, changes: impl IntoIterator<Item = Change>) -> TreeWrite {
+    pub(crate) fn changes(&self, changes: impl IntoIterator<Item = Change>) -> TreeWrite {
         TreeWrite {
             allowed: &[TaskStatus::Running, TaskStatus::Terminating],
             changes: changes.into_iter().collect(),
@@ -190,7 +191,7 @@ impl Owner {
     }
 
     /// The write that ends the root.
-    pub fn finish(&self, ending: Ending) -> TreeWrite {
+    pub(crate) fn finish(&self, ending: Ending) -> TreeWrite {
         TreeWrite {
             root: RootChange::Finish(ending),
             ..self.changes([])
@@ -198,25 +199,25 @@ impl Owner {
     }
 
     /// Sends a write.
-    pub async fn send(&self, write: TreeWrite) -> Result<Written, WriteError> {
+    pub(crate) async fn send(&self, write: TreeWrite) -> Result<Written, WriteError> {
         self.store.write(write).await
     }
 
     /// Adds the node `name` at `ordinal`, running.
-    pub async fn add_node(&self, ordinal: u32, name: &str) -> Task {
+    pub(crate) async fn add_node(&self, ordinal: u32, name: &str) -> Task {
         let task = node(&self.task, ordinal, name);
         self.send(self.changes([add(&task)])).await.expect("added");
         task
     }
 
     /// The root as it is now.
-    pub async fn now(&self) -> Task {
+    pub(crate) async fn now(&self) -> Task {
         full(&self.store, self.id()).await
     }
 }
 
 /// A task with its lists.
-pub async fn full(store: &Store, task_id: TaskId) -> Task {
+pub(crate) async fn full(store: &Store, task_id: TaskId) -> Task {
     store
         .task(task_id, View::Full)
         .await
@@ -225,7 +226,7 @@ pub async fn full(store: &Store, task_id: TaskId) -> Task {
 }
 
 /// A subtask below `parent`, running.
-pub fn child(parent: &Task, ordinal: u32) -> Task {
+pub(crate) fn child(parent: &Task, ordinal: u32) -> Task {
     let now = clock::now();
     Task {
         task_id: parent.task_id.child(ordinal),
@@ -256,7 +257,7 @@ pub fn child(parent: &Task, ordinal: u32) -> Task {
 }
 
 /// The subtask of a node, running.
-pub fn node(root: &Task, ordinal: u32, name: &str) -> Task {
+pub(crate) fn node(root: &Task, ordinal: u32, name: &str) -> Task {
     Task {
         node_name: Some(Arc::from(name)),
         target_node_count: 1,
@@ -265,7 +266,7 @@ pub fn node(root: &Task, ordinal: u32, name: &str) -> Task {
 }
 
 /// The subtask of a step, running.
-pub fn step(parent: &Task, ordinal: u32, kind: StepKind) -> Task {
+pub(crate) fn step(parent: &Task, ordinal: u32, kind: StepKind) -> Task {
     Task {
         step: Some(kind),
         target_node_count: 0,
@@ -274,7 +275,7 @@ pub fn step(parent: &Task, ordinal: u32, kind: StepKind) -> Task {
 }
 
 /// `task` as it would be created without being run at once.
-pub fn queued(task: &Task) -> Task {
+pub(crate) fn queued(task: &Task) -> Task {
     Task {
         status: TaskStatus::Queued,
         started: None,
@@ -284,7 +285,7 @@ pub fn queued(task: &Task) -> Task {
 }
 
 /// The change that creates `task`.
-pub fn add(task: &Task) -> Change {
+pub(crate) fn add(task: &Task) -> Change {
     Change {
         kind: ChangeKind::Add,
         task: Box::new(task.clone()),
@@ -293,7 +294,7 @@ pub fn add(task: &Task) -> Change {
 }
 
 /// The change that brings `task` from `from` to where it is.
-pub fn moved(task: &Task, from: TaskStatus, cause: Cause) -> Change {
+pub(crate) fn moved(task: &Task, from: TaskStatus, cause: Cause) -> Change {
     Change {
         kind: ChangeKind::Move {
             from,
@@ -306,7 +307,7 @@ pub fn moved(task: &Task, from: TaskStatus, cause: Cause) -> Change {
 }
 
 /// `task` in the status that follows.
-pub fn in_status(task: &Task, status: TaskStatus) -> Task {
+pub(crate) fn in_status(task: &Task, status: TaskStatus) -> Task {
     let now = clock::now();
     Task {
         status,
@@ -321,7 +322,7 @@ pub fn in_status(task: &Task, status: TaskStatus) -> Task {
 }
 
 /// `task` complete with `result`, with its detail as the executor would fill it.
-pub fn ended(task: &Task, result: ResultStatus) -> Task {
+pub(crate) fn ended(task: &Task, result: ResultStatus) -> Task {
     let mut task = in_status(task, TaskStatus::Complete);
     task.result.status = result;
     task.result.succeeded = u32::from(task.depth == 1 && result == ResultStatus::Success);
@@ -346,12 +347,12 @@ pub fn ended(task: &Task, result: ResultStatus) -> Task {
 }
 
 /// The change that ends a running `task` with `result`.
-pub fn end(task: &Task, result: ResultStatus) -> Change {
+pub(crate) fn end(task: &Task, result: ResultStatus) -> Change {
     moved(&ended(task, result), task.status, Cause::Executor)
 }
 
 /// `change` with something said about its task, counted and in the detail of one that ends.
-pub fn saying(mut change: Change, said: NewMessage) -> Change {
+pub(crate) fn saying(mut change: Change, said: NewMessage) -> Change {
     let task = &mut change.task;
     task.result.message_count += 1;
     task.result.error_count += u32::from(said.error);
@@ -371,7 +372,7 @@ pub fn saying(mut change: Change, said: NewMessage) -> Change {
 }
 
 /// Something said.
-pub fn message(text: &str) -> NewMessage {
+pub(crate) fn message(text: &str) -> NewMessage {
     NewMessage {
         ts: clock::now(),
         message: text.to_owned(),
@@ -383,7 +384,7 @@ pub fn message(text: &str) -> NewMessage {
 }
 
 /// The lock of a node of the site.
-pub fn lock(node: &str) -> NodeLock {
+pub(crate) fn lock(node: &str) -> NodeLock {
     NodeLock {
         site: Arc::from("sitename"),
         node: Arc::from(node),
@@ -391,7 +392,7 @@ pub fn lock(node: &str) -> NodeLock {
 }
 
 /// Asks to stop `task_id`.
-pub async fn terminate(store: &Store, task_id: TaskId) -> Terminated {
+pub(crate) async fn terminate(store: &Store, task_id: TaskId) -> Terminated {
     store
         .terminate(termination(task_id))
         .await
@@ -399,7 +400,7 @@ pub async fn terminate(store: &Store, task_id: TaskId) -> Terminated {
 }
 
 /// A request to stop `task_id`.
-pub fn termination(task_id: TaskId) -> Termination {
+pub(crate) fn termination(task_id: TaskId) -> Termination {
     Termination {
         task_id,
         ts: clock::now(),
