@@ -59,17 +59,11 @@ pub(super) async fn run(
     };
     let mut waiting: Vec<Request> = Vec::new();
     loop {
-        // Writes whose root another transaction held go first, and then wait for its lock.
+        // Writes whose root another transaction held go first, and then wait for its lock. They go
+        // alone: whoever shared their batch would share the failure of a lock that is not freed.
         let skip_locked = waiting.is_empty();
         if skip_locked && requests.recv_many(&mut waiting, MAX_BATCH).await == 0 {
             return;
-        }
-        let room = MAX_BATCH.saturating_sub(waiting.len());
-        while waiting.len() < MAX_BATCH && room > 0 {
-            match requests.try_recv() {
-                Ok(request) => waiting.push(request),
-                Err(_) => break,
-            }
         }
         waiting = batcher
             .commit(std::mem::take(&mut waiting), skip_locked)
