@@ -17,10 +17,16 @@ mod database;
 mod fold;
 mod tree;
 
+mod admin;
+mod cancel;
 mod claim;
 mod create;
 mod journal;
+mod list;
 mod message;
+mod model;
 mod node_lock;
+mod outage;
+mod sequence;
 mod terminate;
 mod write;
