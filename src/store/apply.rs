@@ -3,7 +3,7 @@
 //! A write is applied whole or refused whole, and nothing here touches the database. The batch
 //! carries out what this leaves behind and then numbers the events.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use super::codec::relative;
@@ -65,6 +65,8 @@ pub(super) struct Rows {
     pub(super) inserts: Vec<InsertRow>,
     pub(super) updates: Vec<UpdateRow>,
     pub(super) messages: Vec<MessageRow>,
+    /// Subtasks that got a child, or ended: whose place in the tree is to be checked.
+    pub(super) parents: HashSet<TaskId>,
 }
 
 /// What to answer to a write that was applied.
@@ -105,11 +107,6 @@ impl LockedRoot {
             });
         }
         legal(write, self.task.status)
-    }
-
-    /// Its status before any write of this batch.
-    pub(super) fn status_before(&self) -> TaskStatus {
-        self.stored_status
     }
 
     /// Whether the root is already where `write` wants it: it was committed, though its answer
@@ -179,6 +176,8 @@ impl LockedRoot {
             reason,
             message,
         } = ending::conclude(self.task.action, &finish.ending, tally);
+        // The last message is said before the last move.
+        let to = std::mem::replace(&mut self.task.status, finish.from);
         self.say(
             &NewMessage {
                 ts: finish.now,
@@ -190,7 +189,8 @@ impl LockedRoot {
             },
             rows,
         );
-        let before = (finish.from, self.task.result.status);
+        let before = self.state();
+        self.task.status = to;
         self.task.result.status = status;
         self.task.result.reason = reason;
         self.task.result.message = Arc::from(message);
@@ -242,6 +242,8 @@ impl LockedRoot {
             ChangeKind::Add => {
                 self.add(task);
                 self.say_all(change, rows, places);
+                rows.parents
+                    .extend(task.parent_task_id.filter(|_| task.depth > 1));
                 rows.inserts.push(InsertRow::new(task, None));
             }
             ChangeKind::Update => {
@@ -274,7 +276,9 @@ impl LockedRoot {
                     let mut finished = basic;
                     finished.detail = detail;
                     if let Some(detail) = finished.detail.as_mut() {
-                        number_messages(&mut detail.messages, &places[first..]);
+                        // Of this change the messages as they are kept: bounded and numbered.
+                        detail.messages.retain(|message| message.sequence != 0);
+                        append_messages(&mut detail.messages, self.recorded(&places[first..]));
                     }
                     let after = (task.status, task.result.status);
                     self.push(
@@ -284,6 +288,9 @@ impl LockedRoot {
                         EventKind::TaskFinished(finished),
                     );
                     self.count_outcome(task);
+                    if task.step.is_none() {
+                        rows.parents.insert(task.task_id);
+                    }
                 }
                 rows.updates.push(UpdateRow::new(task, *from));
                 if task.status == TaskStatus::Running {
@@ -388,9 +395,14 @@ impl LockedRoot {
     fn say_all(&mut self, change: &Change, rows: &mut Rows, places: &mut Vec<usize>) {
         let after = u64::from(change.task.result.message_count);
         let before = after.saturating_sub(change.messages.len() as u64);
+        // What is said with a move is said before it.
+        let status = match &change.kind {
+            ChangeKind::Move { from, .. } => *from,
+            ChangeKind::Add | ChangeKind::Update => change.task.status,
+        };
+        let state = (status, ResultStatus::Incomplete);
         for (message, place) in change.messages.iter().zip(before..) {
             if let Some(message) = bounded(message, place) {
-                let state = (change.task.status, ResultStatus::Incomplete);
                 places.push(self.record(&change.task, state, message, rows));
             }
         }
@@ -439,7 +451,23 @@ impl LockedRoot {
             Some(state),
             EventKind::MessageAdded(Box::new(message)),
         );
+        self.events[event].subject.after = state;
         event
+    }
+
+    /// The messages of the events at `places`.
+    fn recorded(&self, places: &[usize]) -> Vec<Message> {
+        places
+            .iter()
+            .filter_map(|place| match &self.events[*place].kind {
+                EventKind::MessageAdded(message) => Some(message.as_ref().clone()),
+                EventKind::TaskCreated(_)
+                | EventKind::StatusChanged { .. }
+                | EventKind::SubtaskAdded(_)
+                | EventKind::ResultChanged { .. }
+                | EventKind::TaskFinished(_) => None,
+            })
+            .collect()
     }
 
     fn moved(
@@ -599,14 +627,6 @@ fn bounded(message: &NewMessage, place: u64) -> Option<Message> {
         kept.extra.insert("truncated_bytes".to_owned(), lost.into());
     }
     Some(kept)
-}
-
-/// Gives messages that have no sequence yet the places of their events, in order.
-fn number_messages(messages: &mut [Message], places: &[usize]) {
-    let unnumbered = messages.iter_mut().filter(|message| message.sequence == 0);
-    for (message, place) in unnumbered.zip(places) {
-        message.sequence = relative(*place);
-    }
 }
 
 /// Appends messages of this commit to those read from the store, keeping the newest.

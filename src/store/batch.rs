@@ -27,7 +27,7 @@ use super::sql::{
 use super::write::{Created, NewRoot, RootChange, TreeWrite, Written};
 use crate::domain::ending::Tally;
 use crate::domain::task::LIST_LIMIT;
-use crate::domain::{Commit, ResultStatus, Task, TaskId, TaskStatus};
+use crate::domain::{ResultStatus, Task, TaskId, TaskStatus};
 
 /// The most writes that share a transaction: more only make the others wait longer.
 const MAX_BATCH: usize = 512;
@@ -59,17 +59,11 @@ pub(super) async fn run(
     };
     let mut waiting: Vec<Request> = Vec::new();
     loop {
-        // Writes whose root another transaction held go first, and then wait for its lock.
+        // Writes whose root another transaction held go first, and then wait for its lock. They go
+        // alone: whoever shared their batch would share the failure of a lock that is not freed.
         let skip_locked = waiting.is_empty();
         if skip_locked && requests.recv_many(&mut waiting, MAX_BATCH).await == 0 {
             return;
-        }
-        let room = MAX_BATCH.saturating_sub(waiting.len());
-        while waiting.len() < MAX_BATCH && room > 0 {
-            match requests.try_recv() {
-                Ok(request) => waiting.push(request),
-                Err(_) => break,
-            }
         }
         waiting = batcher
             .commit(std::mem::take(&mut waiting), skip_locked)
@@ -84,6 +78,7 @@ struct Sql {
     update_tasks: String,
     tally: String,
     revisions: String,
+    sound_parents: String,
     start_specs: String,
     insert_designs: String,
 }
@@ -146,6 +141,12 @@ impl Sql {
             revisions: format!(
                 "SELECT task_id, status, revision FROM tasks \
                  WHERE task_id IN (SELECT id FROM {ids} AS e)"
+            ),
+            sound_parents: format!(
+                "SELECT p.task_id FROM tasks p WHERE p.task_id IN (SELECT id FROM {ids} AS e) \
+                 AND (p.status < {terminal} OR NOT EXISTS (SELECT 1 FROM tasks c \
+                   WHERE c.parent_task_id = p.task_id AND c.status < {terminal}))",
+                terminal = TaskStatus::Complete as i16,
             ),
             start_specs: format!(
                 "UPDATE task_specs SET site = e.site, target_nodes = e.target_nodes, \
@@ -233,7 +234,7 @@ impl Batcher {
             // One caller's failure must not fail the others: unless the database itself is away,
             // each is tried again alone.
             Err(BatchError::Store(error @ Error::Unavailable(_))) => Some(error),
-            Err(BatchError::Store(_) | BatchError::Mismatch | BatchError::Known(_)) => None,
+            Err(BatchError::Store(_) | BatchError::Mismatch) => None,
         };
         for (root, reply) in creations {
             let created = match &shared {
@@ -256,7 +257,7 @@ impl Batcher {
         match self.transact(&[root], &[], false).await {
             Ok((mut created, _)) => created.pop().ok_or(Error::Closed),
             Err(BatchError::Store(error)) => Err(error),
-            Err(BatchError::Mismatch | BatchError::Known(_)) => Err(Error::Closed),
+            Err(BatchError::Mismatch) => Err(Error::Closed),
         }
     }
 
@@ -267,13 +268,15 @@ impl Batcher {
                 Some(Outcome::Refused(error)) => Err(error),
                 Some(Outcome::Skipped) | None => Err(WriteError::Store(Error::Closed)),
             },
-            Err(BatchError::Known(root_status)) => Ok(Written {
-                root_status,
-                message_sequences: Vec::new(),
-            }),
-            Err(BatchError::Mismatch) => Err(WriteError::Illegal(
-                "a row of the tree is not as the write expects it".to_owned(),
-            )),
+            Err(BatchError::Mismatch) => match self.known(write).await? {
+                Some(root_status) => Ok(Written {
+                    root_status,
+                    message_sequences: Vec::new(),
+                }),
+                None => Err(WriteError::Illegal(
+                    "a row of the tree is not as the write expects it".to_owned(),
+                )),
+            },
             Err(BatchError::Store(error)) => Err(WriteError::Store(error)),
         }
     }
@@ -286,10 +289,14 @@ impl Batcher {
         skip_locked: bool,
     ) -> Result<(Vec<Created>, Vec<Outcome>), BatchError> {
         let transaction = self.connections.begin_write().await?;
-        let (filled, commits) = match self
-            .fill_and_number(&transaction, roots, writes, skip_locked)
-            .await
-        {
+        let done = async {
+            let mut filled = self.fill(&transaction, roots, writes, skip_locked).await?;
+            let events = std::mem::take(&mut filled.events);
+            let turn = self.publisher.turn().await;
+            let commits = journal::append(self.connections.dialect, &transaction, events).await?;
+            Ok((filled, commits, turn))
+        };
+        let (filled, commits, turn) = match done.await {
             Ok(done) => done,
             Err(error) => {
                 // The error counts; if even this fails the connection goes, and with it the
@@ -303,7 +310,7 @@ impl Batcher {
             .iter()
             .map(|commit| (commit.root_task_id, commit.first_sequence))
             .collect();
-        self.publisher.publish(commits);
+        turn.publish(commits);
         let outcomes = filled
             .fates
             .into_iter()
@@ -320,19 +327,6 @@ impl Batcher {
             })
             .collect();
         Ok((filled.created, outcomes))
-    }
-
-    async fn fill_and_number(
-        &self,
-        transaction: &DatabaseTransaction,
-        roots: &[&NewRoot],
-        writes: &[&TreeWrite],
-        skip_locked: bool,
-    ) -> Result<(Filled, Vec<Arc<Commit>>), BatchError> {
-        let mut filled = self.fill(transaction, roots, writes, skip_locked).await?;
-        let events = std::mem::take(&mut filled.events);
-        let commits = journal::append(self.connections.dialect, transaction, events).await?;
-        Ok((filled, commits))
     }
 
     /// Everything but the clock and the commit.
@@ -355,7 +349,7 @@ impl Batcher {
             .filter(|(_, fate)| fate.is_none())
             .map(|(write, _)| *write)
             .collect();
-        let busy = lock::take(dialect, transaction, &takers).await?;
+        let locks = lock::take(dialect, transaction, &takers).await?;
         let mut rows = Rows::default();
         let mut applied: Vec<&TreeWrite> = Vec::with_capacity(writes.len());
         for (write, fate) in writes.iter().zip(&mut fates) {
@@ -365,7 +359,7 @@ impl Batcher {
             let holder = write
                 .lock
                 .as_ref()
-                .and_then(|key| busy.get(&(key.clone(), write.root_task_id)));
+                .and_then(|key| locks.busy.get(&(key.clone(), write.root_task_id)));
             // An earlier write of this batch may have moved the root since it was judged.
             *fate = Some(match (holder, root.check(write)) {
                 (Some(holder), _) => {
@@ -379,13 +373,12 @@ impl Batcher {
             });
         }
         let created = create::insert(dialect, transaction, roots).await?;
-        if let Err(error) = self.store_rows(transaction, &rows).await {
-            return Err(self.explain(transaction, error, writes, &locked).await?);
-        }
+        self.store_rows(transaction, &rows).await?;
         self.start_roots(transaction, &applied).await?;
         self.conclude(transaction, &mut locked, &mut rows).await?;
         let updates: Vec<_> = locked.values().filter_map(LockedRoot::update_row).collect();
         self.update(transaction, &updates).await?;
+        lock::undo(dialect, transaction, locks, &applied).await?;
         lock::give_back(dialect, transaction, &applied).await?;
         let (created, fresh): (Vec<_>, Vec<_>) = created.into_iter().unzip();
         Ok(Filled {
@@ -436,7 +429,34 @@ impl Batcher {
                 return Err(BatchError::Mismatch);
             }
         }
-        self.update(transaction, &rows.updates).await
+        self.update(transaction, &rows.updates).await?;
+        self.check_parents(transaction, rows).await
+    }
+
+    /// A subtask is terminal only when all its children are, and has none before it exists. For
+    /// roots [`Self::conclude`] sees to it.
+    async fn check_parents(
+        &self,
+        transaction: &DatabaseTransaction,
+        rows: &Rows,
+    ) -> Result<(), BatchError> {
+        if rows.parents.is_empty() {
+            return Ok(());
+        }
+        let ids: Vec<IdRow> = rows.parents.iter().copied().map(IdRow::from).collect();
+        let sound = transaction
+            .query_all_raw(
+                self.connections
+                    .dialect
+                    .statement(&self.sql.sound_parents, [json(&ids)?]),
+            )
+            .await
+            .map_err(Error::from)?;
+        if sound.len() == ids.len() {
+            Ok(())
+        } else {
+            Err(BatchError::Mismatch)
+        }
     }
 
     async fn update(
@@ -462,35 +482,29 @@ impl Batcher {
         }
     }
 
-    /// Why a row was not as expected: when the write is alone and the tree is already as it
-    /// leaves it, an earlier try was committed and only its answer was lost.
-    async fn explain(
-        &self,
-        transaction: &DatabaseTransaction,
-        error: BatchError,
-        writes: &[&TreeWrite],
-        locked: &Roots,
-    ) -> Result<BatchError, BatchError> {
-        let ([write], BatchError::Mismatch) = (writes, &error) else {
-            return Ok(error);
-        };
-        let Some(root) = locked.get(&write.root_task_id) else {
-            return Ok(error);
-        };
-        // The failed expectation is a row count, not an SQL error: the transaction still reads.
+    /// The root's status when the tree is already as `write` leaves it: an earlier try was
+    /// committed and only its answer was lost. Asked after the rollback, so that nothing of this
+    /// try is seen. What `write` does to the root itself is recognised before anything is applied.
+    async fn known(&self, write: &TreeWrite) -> Result<Option<TaskStatus>, Error> {
+        if write.changes.is_empty() || !matches!(write.root, RootChange::None) {
+            return Ok(None);
+        }
         let ids: Vec<IdRow> = write
             .changes
             .iter()
-            .map(|change| IdRow::from(change.task.task_id))
+            .map(|change| change.task.task_id)
+            .chain([write.root_task_id])
+            .map(IdRow::from)
             .collect();
-        let rows = transaction
+        let rows = self
+            .connections
+            .read
             .query_all_raw(
                 self.connections
                     .dialect
                     .statement(&self.sql.revisions, [json(&ids)?]),
             )
-            .await
-            .map_err(Error::from)?;
+            .await?;
         let mut stored = HashMap::new();
         for row in rows {
             let status = get::<i16>(&row, "status")?;
@@ -501,11 +515,8 @@ impl Batcher {
             let task = &change.task;
             stored.get(&task.task_id) == Some(&(task.status as i16, task.revision))
         });
-        Ok(if as_left {
-            BatchError::Known(root.status_before())
-        } else {
-            error
-        })
+        let root = stored.get(&write.root_task_id).filter(|_| as_left);
+        Ok(root.and_then(|(status, _)| TaskStatus::from_number(*status)))
     }
 
     async fn start_roots(
@@ -624,8 +635,6 @@ enum BatchError {
     Store(Error),
     /// A row is not as its owner believes.
     Mismatch,
-    /// The one write of the batch had been committed before.
-    Known(TaskStatus),
 }
 
 impl From<Error> for BatchError {

@@ -12,7 +12,7 @@ use super::error::Error;
 use super::journal::RootEvents;
 use super::row::{self, InsertRow, SELECT_TASK, TASK_COLUMNS, micros};
 use super::sql::{Column, Dialect, Kind, corrupt, get, get_id, json, uuid_hex};
-use super::write::{AuditRecord, Created, NewRoot, RequestKey};
+use super::write::{AuditRecord, Created, NewRoot};
 use crate::domain::event::{EventKind, RootFacts};
 use crate::domain::node_filter::NodeFilterSet;
 use crate::domain::{Cause, ResultStatus, Task, TaskId, TaskStatus};
@@ -98,12 +98,18 @@ pub(super) async fn insert(
     {
         fresh.insert(get_id(&row, "task_id")?);
     }
-    if !fresh.is_empty() {
-        let new: Vec<&NewRoot> = roots
-            .iter()
-            .copied()
-            .filter(|root| fresh.contains(&root.task.task_id))
-            .collect();
+    // A root that was sent twice at the same moment is new once.
+    let is_new: Vec<bool> = roots
+        .iter()
+        .map(|root| fresh.remove(&root.task.task_id))
+        .collect();
+    let new: Vec<&NewRoot> = roots
+        .iter()
+        .zip(&is_new)
+        .filter(|(_, is_new)| **is_new)
+        .map(|(root, _)| *root)
+        .collect();
+    if !new.is_empty() {
         let specs: Vec<SpecRow<'_>> = new
             .iter()
             .map(|root| SpecRow {
@@ -128,36 +134,43 @@ pub(super) async fn insert(
         audit(dialect, transaction, &records).await?;
     }
     let mut answers = Vec::with_capacity(roots.len());
-    for (root, queued) in roots.iter().zip(queued) {
-        answers.push(if fresh.contains(&root.task.task_id) {
+    for ((root, queued), is_new) in roots.iter().zip(queued).zip(is_new) {
+        answers.push(if is_new {
             let events = created_events(&root.task, &queued);
             (Created::New(queued), Some(events))
         } else {
-            let key = root
-                .request
-                .as_ref()
-                .ok_or_else(|| corrupt("task", "id that was used before"))?;
-            let answer = earlier(dialect, transaction, &root.task.created_by, key).await?;
-            (answer, None)
+            (earlier(dialect, transaction, root).await?, None)
         });
     }
     Ok(answers)
 }
 
-/// The task of an earlier request with the same key.
+/// The task of an earlier request with the same key; without a key it can only be this very
+/// create, sent again because its answer was lost.
 async fn earlier(
     dialect: Dialect,
     transaction: &DatabaseTransaction,
-    created_by: &str,
-    key: &RequestKey,
+    root: &NewRoot,
 ) -> Result<Created, Error> {
-    let sql = format!("{SELECT_TASK} WHERE t.created_by = $1 AND t.request_id = $2");
+    let (condition, values) = match &root.request {
+        Some(key) => (
+            "t.created_by = $1 AND t.request_id = $2",
+            vec![
+                root.task.created_by.as_ref().into(),
+                key.request_id.0.into(),
+            ],
+        ),
+        None => ("t.task_id = $1", vec![root.task.task_id.0.into()]),
+    };
+    let sql = format!("{SELECT_TASK} WHERE {condition}");
     let row = transaction
-        .query_one_raw(dialect.statement(&sql, [created_by.into(), key.request_id.0.into()]))
+        .query_one_raw(dialect.statement(&sql, values))
         .await?
         .ok_or_else(|| corrupt("request", "absence of the task it created"))?;
     let mut task = [row::task(dialect, &row)?];
-    if get::<Option<Vec<u8>>>(&row, "body_hash")?.as_deref() != Some(key.body_hash.as_slice()) {
+    let body = get::<Option<Vec<u8>>>(&row, "body_hash")?;
+    let key = root.request.as_ref();
+    if body.as_deref() != key.map(|key| key.body_hash.as_slice()) {
         return Ok(Created::Reused(task[0].task_id));
     }
     detail::load(dialect, transaction, &mut task).await?;

@@ -145,13 +145,14 @@ async fn load_outcomes<C: ConnectionTrait>(
     let sql = format!(
         "SELECT parent_task_id, node_name, result_status FROM (\
            SELECT parent_task_id, node_name, result_status, row_number() OVER (\
-             PARTITION BY parent_task_id, result_status ORDER BY node_name) AS place \
+             PARTITION BY parent_task_id, result_status ORDER BY node_name {bytewise}) AS place \
            FROM tasks WHERE parent_task_id IN (SELECT id FROM {} AS e) \
              AND node_name IS NOT NULL AND result_status IN ({}, {})) AS o \
-         WHERE place <= {LIST_LIMIT} ORDER BY node_name",
+         WHERE place <= {LIST_LIMIT} ORDER BY node_name {bytewise}",
         dialect.rows("$1", ID_COLUMN),
         ResultStatus::Success as i16,
         ResultStatus::Failure as i16,
+        bytewise = dialect.bytewise(),
     );
     let rows = connection
         .query_all_raw(dialect.statement(&sql, [ids(&ended)?]))

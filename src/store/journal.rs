@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use sea_orm::{ConnectionTrait, DatabaseTransaction, QueryResult};
 use serde::Serialize;
-use tokio::sync::{Notify, broadcast};
+use tokio::sync::{Mutex, Notify, OwnedMutexGuard, broadcast};
 
 use super::apply::MessageRow;
 use super::codec::{absolute, decode_commit, encode_commit};
@@ -251,7 +251,8 @@ pub(super) async fn read<C: ConnectionTrait>(
 ) -> Result<JournalPage, Error> {
     // The clock first: whatever is committed later has a higher sequence.
     let clock = clock(dialect, connection).await?;
-    let rows = limit.clamp(1, MAX_PAGE_ROWS);
+    let limit = limit.max(1);
+    let rows = limit.min(MAX_PAGE_ROWS);
     let select = "SELECT last_sequence, first_sequence, root_task_id, ts, payload FROM task_events";
     let statement = match scope {
         JournalScope::All => dialect.statement(
@@ -340,6 +341,14 @@ fn commit(dialect: Dialect, row: &QueryResult) -> Result<Commit, Error> {
 pub(super) struct Publisher {
     commits: broadcast::Sender<Arc<Commit>>,
     ring: Arc<Notify>,
+    /// Held from before a transaction takes the clock until its commit is published.
+    turn: Arc<Mutex<()>>,
+}
+
+/// The right to take the clock and publish next: this process publishes in the order of commits.
+pub(super) struct Turn {
+    publisher: Publisher,
+    _held: OwnedMutexGuard<()>,
 }
 
 impl Publisher {
@@ -347,19 +356,17 @@ impl Publisher {
         Self {
             commits: broadcast::channel(PUBLISHED_COMMITS).0,
             ring: Arc::new(Notify::new()),
+            turn: Arc::new(Mutex::new(())),
         }
     }
 
-    /// Hands out committed events and rings for other replicas once.
-    pub(super) fn publish(&self, commits: Vec<Arc<Commit>>) {
-        if commits.is_empty() {
-            return;
+    /// Waits for this transaction's turn. To be asked for last, before the clock: whoever has it
+    /// waits for nothing but the clock.
+    pub(super) async fn turn(&self) -> Turn {
+        Turn {
+            publisher: self.clone(),
+            _held: Arc::clone(&self.turn).lock_owned().await,
         }
-        for commit in commits {
-            // Nobody listening is no error: the journal has it.
-            self.commits.send(commit).ok();
-        }
-        self.ring.notify_one();
     }
 
     pub(super) fn subscribe(&self) -> broadcast::Receiver<Arc<Commit>> {
@@ -369,5 +376,19 @@ impl Publisher {
     /// Resolves after something was published.
     pub(super) async fn published(&self) {
         self.ring.notified().await;
+    }
+}
+
+impl Turn {
+    /// Hands out committed events and rings for other replicas once.
+    pub(super) fn publish(self, commits: Vec<Arc<Commit>>) {
+        if commits.is_empty() {
+            return;
+        }
+        for commit in commits {
+            // Nobody listening is no error: the journal has it.
+            self.publisher.commits.send(commit).ok();
+        }
+        self.publisher.ring.notify_one();
     }
 }

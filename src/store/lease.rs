@@ -46,7 +46,8 @@ fn arguments(dialect: Dialect, lease: Duration, instance: InstanceId) -> [Value;
 /// PostgreSQL wants every placeholder to be used: this uses `$1` without any effect.
 const USE_FIRST: &str = "($1 IS NOT NULL)";
 
-/// Registers an instance with a full lease.
+/// Registers an instance with a full lease. Repeating the call, because its answer was lost,
+/// renews a lease that lasts and revives none that has run out.
 pub(super) async fn register(
     connections: &Connections,
     lease: Duration,
@@ -56,7 +57,9 @@ pub(super) async fn register(
     let (now, expiry) = (now(dialect), expiry(dialect));
     let sql = format!(
         "INSERT INTO active_instances (instance_id, started, renewed, expires) \
-         SELECT $3, {now}, {now}, {expiry} WHERE {USE_FIRST}"
+         SELECT $3, {now}, {now}, {expiry} WHERE {USE_FIRST} \
+         ON CONFLICT (instance_id) DO UPDATE SET renewed = excluded.renewed, \
+           expires = excluded.expires WHERE active_instances.expires > {now}"
     );
     connections
         .lease
@@ -123,12 +126,23 @@ pub(super) async fn claim(
             return Err(error);
         }
     };
-    if claimed.is_empty() {
-        transaction.rollback().await?;
-    } else {
-        transaction.commit().await?;
-    }
+    transaction.commit().await?;
     Ok(claimed)
+}
+
+/// Forgets the instances whose leases ran out. A lease that is being renewed at this moment is
+/// left alone: its renewal was checked in time, only its commit is late, and its instance will
+/// believe that it lives for another lease. One that is forgotten can never be renewed.
+async fn bury<C: ConnectionTrait>(dialect: Dialect, connection: &C) -> Result<(), Error> {
+    connection
+        .execute_raw(dialect.statement(
+            "DELETE FROM active_instances WHERE instance_id IN (\
+               SELECT instance_id FROM active_instances WHERE expires <= clock_timestamp() \
+               ORDER BY instance_id FOR UPDATE SKIP LOCKED)",
+            [],
+        ))
+        .await?;
+    Ok(())
 }
 
 async fn take<C: ConnectionTrait>(
@@ -138,12 +152,24 @@ async fn take<C: ConnectionTrait>(
     limit: u32,
 ) -> Result<Vec<Claimed>, Error> {
     let now = now(dialect);
+    let claimable = match dialect {
+        Dialect::Sqlite => format!(
+            "(t.owner IS NULL OR t.released OR NOT EXISTS (SELECT 1 FROM active_instances a \
+               WHERE a.instance_id = t.owner AND a.expires > {now}))"
+        ),
+        // The clock moves while a statement still sees the leases of its beginning, so only
+        // whether an instance was buried can tell.
+        Dialect::Postgres => {
+            bury(dialect, connection).await?;
+            "(t.owner IS NULL OR t.released OR NOT EXISTS (SELECT 1 FROM active_instances a \
+               WHERE a.instance_id = t.owner))"
+                .to_owned()
+        }
+    };
     let sql = format!(
         "SELECT t.task_id, t.owner, t.released FROM tasks t \
          WHERE t.parent_task_id IS NULL AND t.status < {terminal} AND t.status >= {queued} \
-           AND {USE_FIRST} \
-           AND (t.owner IS NULL OR t.released OR NOT EXISTS (\
-             SELECT 1 FROM active_instances a WHERE a.instance_id = t.owner AND a.expires > {now})) \
+           AND {USE_FIRST} AND {claimable} \
            AND EXISTS (SELECT 1 FROM active_instances a \
              WHERE a.instance_id = $3 AND a.expires > {now}) \
          ORDER BY t.created, t.task_id LIMIT $2{lock}",
@@ -179,20 +205,26 @@ async fn take<C: ConnectionTrait>(
     let ids: Vec<IdRow> = previous.keys().copied().map(IdRow::from).collect();
     let ids = json(&ids)?;
     let selected = format!("(SELECT id FROM {} AS e)", dialect.rows("$1", ID_COLUMN));
+    // A row that was claimed just before it was locked shows its new owner, whose registration
+    // may be younger than what the statement above saw: it is judged again.
+    let still = match dialect {
+        Dialect::Sqlite => "true",
+        Dialect::Postgres => &claimable,
+    };
     let sql = format!(
-        "UPDATE tasks SET owner = $2, released = false, epoch = epoch + 1 \
-         WHERE task_id IN {selected}"
+        "UPDATE tasks AS t SET owner = $2, released = false, epoch = epoch + 1 \
+         WHERE t.task_id IN {selected} AND {still}"
     );
     connection
         .execute_raw(dialect.statement(&sql, [ids.clone(), instance.0.into()]))
         .await?;
     let sql = format!(
         "SELECT c.*, s.site, CAST(s.target_nodes AS text) AS target_nodes FROM \
-         ({SELECT_TASK} WHERE t.task_id IN {selected}) AS c \
+         ({SELECT_TASK} WHERE t.task_id IN {selected} AND t.owner = $2) AS c \
          JOIN task_specs s ON s.task_id = c.task_id ORDER BY c.created, c.task_id"
     );
     let rows = connection
-        .query_all_raw(dialect.statement(&sql, [ids]))
+        .query_all_raw(dialect.statement(&sql, [ids, instance.0.into()]))
         .await?;
     let mut tasks = Vec::with_capacity(rows.len());
     for row in &rows {

@@ -3,9 +3,9 @@
 //! A lock belongs to a root, not to a process: a successor inherits it. Waiters are rows, and the
 //! oldest root goes first: root ids are ordered by time.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
-use sea_orm::{ConnectionTrait, DatabaseTransaction};
+use sea_orm::{ConnectionTrait, DatabaseTransaction, DbErr, QueryResult};
 use serde::Serialize;
 use uuid::Uuid;
 
@@ -35,43 +35,77 @@ fn row(key: &NodeLock, root: TaskId) -> LockRow<'_> {
     }
 }
 
-/// Takes the locks that the writes ask for, in key order. What it gives back are those that
-/// another root holds, or is first in line for, with that root.
+/// How often locks are asked for that another replica gives back just when we look who has them.
+/// Each time somebody else was faster: so often in a row means that the node is contended.
+const TAKE_ATTEMPTS: u32 = 16;
+
+/// What came of asking for locks.
+#[derive(Default)]
+pub(super) struct Locks {
+    /// Those that another root holds, or is first in line for, with that root.
+    pub(super) busy: HashMap<(NodeLock, TaskId), TaskId>,
+    /// Those that were free.
+    fresh: HashSet<(NodeLock, TaskId)>,
+}
+
+/// Takes the locks that the writes ask for, in key order.
 pub(super) async fn take(
     dialect: Dialect,
     transaction: &DatabaseTransaction,
     writes: &[&TreeWrite],
-) -> Result<HashMap<(NodeLock, TaskId), TaskId>, Error> {
-    let mut wanted: Vec<LockRow<'_>> = writes
+) -> Result<Locks, Error> {
+    let mut wanted: HashSet<(NodeLock, TaskId)> = writes
         .iter()
-        .filter_map(|write| Some(row(write.lock.as_ref()?, write.root_task_id)))
+        .filter_map(|write| Some((write.lock.clone()?, write.root_task_id)))
         .collect();
-    let mut busy = HashMap::new();
-    if wanted.is_empty() {
-        return Ok(busy);
+    let mut locks = Locks::default();
+    for _ in 0..TAKE_ATTEMPTS {
+        if wanted.is_empty() {
+            return Ok(locks);
+        }
+        wanted = try_take(dialect, transaction, wanted, &mut locks).await?;
     }
-    wanted.sort_unstable();
-    wanted.dedup();
+    Err(Error::Unavailable(DbErr::Custom(
+        "a node's lock changes hands too fast".to_owned(),
+    )))
+}
+
+/// Takes what is free of `wanted` and learns who holds the rest. It gives back those of which
+/// nobody can say: their holder was gone when we asked for its name.
+async fn try_take(
+    dialect: Dialect,
+    transaction: &DatabaseTransaction,
+    mut wanted: HashSet<(NodeLock, TaskId)>,
+    locks: &mut Locks,
+) -> Result<HashSet<(NodeLock, TaskId)>, Error> {
+    let mut keys: Vec<LockRow<'_>> = wanted.iter().map(|(key, root)| row(key, *root)).collect();
+    keys.sort_unstable();
     let rows = dialect.rows("$1", LOCK_COLUMNS);
-    let parameter = json(&wanted)?;
+    let parameter = json(&keys)?;
     let insert = format!(
         "INSERT INTO node_locks (site, node, root_task_id) \
          SELECT site, node, root_task_id FROM {rows} AS e WHERE NOT EXISTS (\
            SELECT 1 FROM node_lock_waiters w WHERE w.site = e.site AND w.node = e.node \
              AND w.root_task_id < e.root_task_id) \
-         ORDER BY site, node, root_task_id ON CONFLICT DO NOTHING"
+         ORDER BY site, node, root_task_id ON CONFLICT DO NOTHING \
+         RETURNING site, node, root_task_id"
     );
-    let taken = transaction
-        .execute_raw(dialect.statement(&insert, [parameter.clone()]))
+    for taken in transaction
+        .query_all_raw(dialect.statement(&insert, [parameter.clone()]))
         .await?
-        .rows_affected();
-    if taken == wanted.len() as u64 {
-        return Ok(busy);
+    {
+        let taken = key(&taken)?;
+        wanted.remove(&taken);
+        locks.fresh.insert(taken);
+    }
+    if wanted.is_empty() {
+        return Ok(wanted);
     }
     let holders = format!(
         "SELECT e.site, e.node, e.root_task_id, coalesce(l.root_task_id, (\
            SELECT w.root_task_id FROM node_lock_waiters w \
-           WHERE w.site = e.site AND w.node = e.node ORDER BY w.root_task_id LIMIT 1)) AS holder \
+           WHERE w.site = e.site AND w.node = e.node AND w.root_task_id < e.root_task_id \
+           ORDER BY w.root_task_id LIMIT 1)) AS holder \
          FROM {rows} AS e \
          LEFT JOIN node_locks l ON l.site = e.site AND l.node = e.node"
     );
@@ -79,21 +113,64 @@ pub(super) async fn take(
         .query_all_raw(dialect.statement(&holders, [parameter]))
         .await?
     {
-        let root = get_id(&found, "root_task_id")?;
-        let holder = get::<Option<Uuid>>(&found, "holder")?.map(TaskId);
-        if let Some(holder) = holder.filter(|holder| *holder != root) {
-            let key = NodeLock {
-                site: get_text(&found, "site")?,
-                node: get_text(&found, "node")?,
-            };
-            busy.insert((key, root), holder);
+        let wish = key(&found)?;
+        if let Some(holder) = get::<Option<Uuid>>(&found, "holder")?.map(TaskId)
+            && wanted.remove(&wish)
+            && holder != wish.1
+        {
+            locks.busy.insert(wish, holder);
         }
     }
-    Ok(busy)
+    Ok(wanted)
 }
 
-/// Gives back what the applied writes give back, notes who waits, and forgets whoever has its
-/// lock or has ended.
+fn key(row: &QueryResult) -> Result<(NodeLock, TaskId), Error> {
+    let key = NodeLock {
+        site: get_text(row, "site")?,
+        node: get_text(row, "node")?,
+    };
+    Ok((key, get_id(row, "root_task_id")?))
+}
+
+/// Gives back the locks that were free and whose writes were refused after all.
+pub(super) async fn undo(
+    dialect: Dialect,
+    transaction: &DatabaseTransaction,
+    locks: Locks,
+    applied: &[&TreeWrite],
+) -> Result<(), Error> {
+    let mut unused = locks.fresh;
+    for write in applied {
+        if let Some(key) = &write.lock {
+            unused.remove(&(key.clone(), write.root_task_id));
+        }
+    }
+    let unused: Vec<LockRow<'_>> = unused.iter().map(|(key, root)| row(key, *root)).collect();
+    delete(dialect, transaction, "node_locks", &unused).await
+}
+
+async fn delete(
+    dialect: Dialect,
+    transaction: &DatabaseTransaction,
+    table: &str,
+    keys: &[LockRow<'_>],
+) -> Result<(), Error> {
+    if keys.is_empty() {
+        return Ok(());
+    }
+    let sql = format!(
+        "DELETE FROM {table} WHERE (site, node, root_task_id) IN (\
+           SELECT site, node, root_task_id FROM {} AS e)",
+        dialect.rows("$1", LOCK_COLUMNS)
+    );
+    transaction
+        .execute_raw(dialect.statement(&sql, [json(keys)?]))
+        .await?;
+    Ok(())
+}
+
+/// Gives back what the applied writes give back, notes who waits, and forgets whoever has ended.
+/// A root that has its lock keeps its place in line until it gives the lock back: it is first.
 pub(super) async fn give_back(
     dialect: Dialect,
     transaction: &DatabaseTransaction,
@@ -108,7 +185,6 @@ pub(super) async fn give_back(
         rows.dedup();
         rows
     };
-    let rows = dialect.rows("$1", LOCK_COLUMNS);
     let waiting = sorted(|write| write.wait_for.as_ref());
     if !waiting.is_empty() {
         let sql = dialect.insert("node_lock_waiters", LOCK_COLUMNS, "");
@@ -117,17 +193,9 @@ pub(super) async fn give_back(
             .await?;
     }
     let released = sorted(|write| write.unlock.as_ref());
-    if !released.is_empty() {
-        // Both tables: a subtask that is terminal neither holds nor waits.
-        for table in ["node_locks", "node_lock_waiters"] {
-            let sql = format!(
-                "DELETE FROM {table} WHERE (site, node, root_task_id) IN (\
-                   SELECT site, node, root_task_id FROM {rows} AS e)"
-            );
-            transaction
-                .execute_raw(dialect.statement(&sql, [json(&released)?]))
-                .await?;
-        }
+    // Both tables: a subtask that is terminal neither holds nor waits.
+    for table in ["node_locks", "node_lock_waiters"] {
+        delete(dialect, transaction, table, &released).await?;
     }
     let ended: Vec<IdRow> = writes
         .iter()

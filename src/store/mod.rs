@@ -15,6 +15,7 @@ mod batch;
 mod apply;
 mod create;
 mod lock;
+mod scrub;
 mod terminate;
 
 mod journal;
@@ -215,7 +216,8 @@ impl Store {
 
     /// Commits an owner's write to its tree, together with others' in one transaction. Durable
     /// when it returns.
-    pub async fn write(&self, write: TreeWrite) -> Result<Written, WriteError> {
+    pub async fn write(&self, mut write: TreeWrite) -> Result<Written, WriteError> {
+        scrub::scrub(&mut write);
         let (reply, answer) = oneshot::channel();
         self.send(Request::Tree(Box::new(write), reply)).await?;
         answer.await.map_err(|_| Error::Closed)?

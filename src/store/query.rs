@@ -324,13 +324,15 @@ pub(super) async fn node_outcomes(
     connections: &Connections,
     root: TaskId,
 ) -> Result<Vec<(Arc<str>, ResultStatus)>, Error> {
+    let dialect = connections.dialect;
+    let sql = format!(
+        "SELECT node_name, result_status FROM tasks \
+         WHERE parent_task_id = $1 AND node_name IS NOT NULL ORDER BY node_name {}",
+        dialect.bytewise()
+    );
     connections
         .read
-        .query_all_raw(connections.dialect.statement(
-            "SELECT node_name, result_status FROM tasks \
-             WHERE parent_task_id = $1 AND node_name IS NOT NULL ORDER BY node_name",
-            [root.0.into()],
-        ))
+        .query_all_raw(dialect.statement(&sql, [root.0.into()]))
         .await?
         .iter()
         .map(|row| {

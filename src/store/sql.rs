@@ -132,6 +132,14 @@ impl Dialect {
         }
     }
 
+    /// Makes text compare as its bytes do: the contract sorts names, and knows no languages.
+    pub(super) fn bytewise(self) -> &'static str {
+        match self {
+            Self::Sqlite => "COLLATE BINARY",
+            Self::Postgres => "COLLATE \"C\"",
+        }
+    }
+
     /// A moment as a value.
     pub(super) fn time(self, time: Timestamp) -> Value {
         match self {

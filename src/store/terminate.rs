@@ -13,9 +13,10 @@ use super::connect::Connections;
 use super::create;
 use super::detail;
 use super::error::Error;
-use super::journal::{self, Publisher, RootEvents};
+use super::journal::{self, Publisher, RootEvents, Turn};
 use super::lock;
-use super::row::{self, SELECT_TASK, UpdateRow, update_tasks};
+use super::query::top;
+use super::row::{UpdateRow, update_tasks};
 use super::sql::{IdRow, json};
 use super::write::{AuditRecord, Terminated, Termination};
 use crate::domain::ending::{Ending, Tally, conclude};
@@ -24,7 +25,7 @@ use crate::domain::{Cause, Commit, Message, Task, TaskStatus};
 
 /// What a transaction decided.
 enum Decision {
-    Accepted(Vec<Arc<Commit>>),
+    Accepted(Vec<Arc<Commit>>, Turn),
     Answer(Box<Terminated>),
 }
 
@@ -35,10 +36,10 @@ pub(super) async fn terminate(
     request: &Termination,
 ) -> Result<Option<Terminated>, Error> {
     let transaction = connections.begin_write().await?;
-    match decide(connections, &transaction, request).await {
-        Ok(Decision::Accepted(commits)) => {
+    match decide(connections, &transaction, publisher, request).await {
+        Ok(Decision::Accepted(commits, turn)) => {
             transaction.commit().await?;
-            publisher.publish(commits);
+            turn.publish(commits);
             Ok(None)
         }
         Ok(Decision::Answer(answer)) => {
@@ -56,20 +57,22 @@ pub(super) async fn terminate(
 async fn decide(
     connections: &Connections,
     transaction: &DatabaseTransaction,
+    publisher: &Publisher,
     request: &Termination,
 ) -> Result<Decision, Error> {
     let dialect = connections.dialect;
-    let sql = format!(
-        "{SELECT_TASK} WHERE t.task_id = $1{}",
+    // The lock first and the task then: a statement that waited for the lock would see what its
+    // transaction froze beside the row as it was before.
+    let lock = format!(
+        "SELECT t.task_id FROM tasks t WHERE t.task_id = $1{}",
         dialect.for_update("t", false)
     );
-    let row = transaction
-        .query_one_raw(dialect.statement(&sql, [request.task_id.0.into()]))
+    transaction
+        .query_one_raw(dialect.statement(&lock, [request.task_id.0.into()]))
         .await?;
-    let Some(row) = row else {
+    let Some(task) = top(dialect, transaction, request.task_id).await? else {
         return Ok(Decision::Answer(Box::new(Terminated::NotFound)));
     };
-    let task = row::task(dialect, &row)?;
     let answer = |answer| Ok(Decision::Answer(Box::new(answer)));
     if !task.is_root() {
         return answer(Terminated::Refused(task));
@@ -85,9 +88,12 @@ async fn decide(
     match task.status {
         TaskStatus::Terminating | TaskStatus::Terminated => answer(Terminated::Unchanged(task)),
         TaskStatus::Complete => answer(Terminated::Refused(task)),
-        TaskStatus::Requested | TaskStatus::Queued | TaskStatus::Running => Ok(Decision::Accepted(
-            record(connections, transaction, request, task).await?,
-        )),
+        TaskStatus::Requested | TaskStatus::Queued | TaskStatus::Running => {
+            let root = record(connections, transaction, request, task).await?;
+            let turn = publisher.turn().await;
+            let commits = journal::append(connections.dialect, transaction, vec![root]).await?;
+            Ok(Decision::Accepted(commits, turn))
+        }
     }
 }
 
@@ -96,7 +102,7 @@ async fn record(
     transaction: &DatabaseTransaction,
     request: &Termination,
     before: Task,
-) -> Result<Vec<Arc<Commit>>, Error> {
+) -> Result<RootEvents, Error> {
     let dialect = connections.dialect;
     let mut tasks = [before.clone()];
     if before.status != TaskStatus::Running {
@@ -184,7 +190,7 @@ async fn record(
         decision: "accepted",
     };
     create::audit(dialect, transaction, &[(&audit, task.task_id)]).await?;
-    journal::append(dialect, transaction, vec![root]).await
+    Ok(root)
 }
 
 fn moved(task: &Task, before: &Task, request: &Termination) -> crate::domain::Event {

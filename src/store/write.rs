@@ -162,7 +162,8 @@ pub struct FrozenDesign {
 pub struct Change {
     /// What kind of change.
     pub kind: ChangeKind,
-    /// The subtask after it, message counts included; with its detail when it becomes terminal.
+    /// The subtask after it, message counts included; with its detail when it becomes terminal,
+    /// where messages of this change may be missing or have sequence 0.
     pub task: Box<Task>,
     /// What is said about it with this change.
     pub messages: Vec<NewMessage>,

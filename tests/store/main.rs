@@ -1,0 +1,32 @@
+//! The store's conformance suite: one text, run on SQLite and on PostgreSQL.
+//!
+//! Almost every test ends with `journal::assert_tells_the_state`, which folds the whole journal
+//! from its beginning and holds it against what the store answers: whatever a test is about, the
+//! events have to tell the same story as the rows.
+#![expect(
+    clippy::expect_used,
+    clippy::unwrap_used,
+    reason = "a broken expectation is what makes a test fail"
+)]
+
+#[path = "../support/postgres.rs"]
+mod postgres;
+
+#[macro_use]
+mod database;
+mod fold;
+mod tree;
+
+mod admin;
+mod cancel;
+mod claim;
+mod create;
+mod journal;
+mod list;
+mod message;
+mod model;
+mod node_lock;
+mod outage;
+mod sequence;
+mod terminate;
+mod write;
