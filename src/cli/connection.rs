@@ -12,6 +12,7 @@ use tonic::{Response, Status};
 
 use super::Error;
 use super::error::is_passing;
+use super::program::Program;
 use crate::proto::v1::design_service_client::DesignServiceClient;
 use crate::proto::v1::task_service_client::TaskServiceClient;
 
@@ -30,6 +31,9 @@ const MAX_ATTEMPTS: u32 = 5;
 /// Pause before the second attempt; it doubles with each further one.
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
 
+/// Where a server listens that was not told otherwise.
+pub(super) const DEFAULT_URL: &str = "http://127.0.0.1:50051";
+
 /// Which server a command talks to.
 #[derive(Clone, Debug, Args)]
 pub(super) struct ServerArgs {
@@ -38,12 +42,17 @@ pub(super) struct ServerArgs {
         long,
         env = "DRYDOCK_SERVER",
         value_name = "URL",
-        default_value = "http://127.0.0.1:50051"
+        default_value = DEFAULT_URL
     )]
     server: String,
 }
 
 impl ServerArgs {
+    /// This program, as it is called for the same server.
+    pub(super) fn program(&self) -> Program {
+        Program::for_server(&self.server)
+    }
+
     pub(super) fn tasks(&self) -> Result<TaskServiceClient<Channel>, Error> {
         Ok(TaskServiceClient::new(channel(&self.server)?))
     }

@@ -55,6 +55,8 @@ pub enum Followed {
     Event(Box<TaskEvent>),
     /// The stream broke, for this reason; the next event is being asked for.
     Interrupted(String),
+    /// There is a stream again after an interruption; events may yet be some time in coming.
+    Resumed,
 }
 
 /// A task being followed.
@@ -70,6 +72,8 @@ pub struct Follow {
 struct Outage {
     since: Instant,
     pause: Duration,
+    /// Whether the caller knows.
+    is_told: bool,
 }
 
 impl Follow {
@@ -89,6 +93,12 @@ impl Follow {
     #[must_use]
     pub fn task_id(&self) -> &str {
         &self.options.task_id
+    }
+
+    /// Where following it can go on, in this process or another one; empty before the first token.
+    #[must_use]
+    pub fn position(&self) -> &str {
+        &self.options.resume_token
     }
 
     /// What comes next; none after the task's end.
@@ -140,13 +150,19 @@ impl Follow {
         match self.client.watch_task(request).await {
             Ok(response) => {
                 self.stream = Some(response.into_inner());
-                Ok(None)
+                // Until the first event the outage goes on, as the stream may break again at once.
+                let was_told = self
+                    .outage
+                    .as_mut()
+                    .is_some_and(|outage| std::mem::take(&mut outage.is_told));
+                Ok(was_told.then_some(Followed::Resumed))
             }
             Err(status) => self.interrupted(status),
         }
     }
 
-    /// Decides what a broken stream means. An outage is told once, when it begins.
+    /// Decides what a broken stream means. An outage is told when it begins, and again after a stream that
+    /// came to nothing.
     fn interrupted(&mut self, status: Status) -> Result<Option<Followed>, Error> {
         if is_forgotten(&status) && !self.options.resume_token.is_empty() {
             self.options.resume_token.clear();
@@ -158,6 +174,7 @@ impl Follow {
             self.outage = Some(Outage {
                 since: Instant::now(),
                 pause: FIRST_PAUSE.max(requested_pause(&status)),
+                is_told: true,
             });
             return Ok(Some(Followed::Interrupted(told)));
         };
@@ -168,7 +185,8 @@ impl Follow {
             });
         }
         outage.pause = outage.pause.max(requested_pause(&status));
-        Ok(None)
+        let is_news = !std::mem::replace(&mut outage.is_told, true);
+        Ok(is_news.then_some(Followed::Interrupted(told)))
     }
 
     fn advance(&mut self, event: &TaskEvent) {
@@ -268,6 +286,18 @@ mod tests {
             Err(Error::Lost { .. })
         ));
         assert_eq!(follow.options.resume_token, "old");
+    }
+
+    #[tokio::test]
+    async fn a_stream_that_comes_to_nothing_is_another_interruption() {
+        let mut follow = follow();
+        let draining = || refused(Code::Unavailable, "SERVER_DRAINING");
+        assert!(follow.interrupted(draining()).is_ok());
+        follow.outage.as_mut().unwrap().is_told = false;
+        assert!(matches!(
+            follow.interrupted(draining()),
+            Ok(Some(Followed::Interrupted(_)))
+        ));
     }
 
     #[tokio::test]

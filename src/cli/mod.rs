@@ -9,6 +9,8 @@ mod error;
 
 mod connection;
 
+mod program;
+
 mod token;
 
 mod moment;
@@ -29,6 +31,10 @@ pub mod follow;
 
 mod describe;
 
+mod view;
+
+mod show;
+
 mod task;
 
 mod node;
@@ -38,6 +44,8 @@ mod settings;
 mod serve;
 
 mod migrate;
+
+mod config;
 
 mod demo;
 
@@ -61,6 +69,9 @@ enum Command {
     Serve(serve::Serve),
     /// Look after the schema of the database
     Migrate(migrate::Migrate),
+    /// Look at what can be configured
+    #[command(subcommand)]
+    Config(config::Command),
     /// Deploy an example site on a server of its own and show what happens
     Demo(demo::Demo),
     /// Create, read, follow and stop tasks
@@ -78,6 +89,7 @@ impl Cli {
         let done = match self.command {
             Command::Serve(command) => command.run().await,
             Command::Migrate(command) => command.run().await,
+            Command::Config(command) => command.run(),
             Command::Demo(command) => command.run().await,
             Command::Task(command) => command.run().await,
             Command::Node(command) => command.run().await,
@@ -105,6 +117,8 @@ mod tests {
             "drydock migrate down --steps 2",
             "drydock migrate new-epoch",
             "drydock demo",
+            "drydock demo --nodes 200 --keep --step-duration 1s",
+            "drydock task watch 3c9b --resume t --lines",
             "drydock task create --action deploy_node --design-ref file:///x.yaml",
             "drydock task create --action deploy_nodes --design-ref x --node-name a --yes",
             "drydock task create -f task.json --watch -o json",
@@ -120,6 +134,7 @@ mod tests {
             "drydock task create --action fly --design-ref x",
             "drydock task create -f task.json --action deploy_node --design-ref x",
             "drydock task create -f task.json --node-name a",
+            "drydock demo --nodes 0",
             "drydock task list --label a",
             "drydock task wait 3c9b --timeout 30",
         ] {

@@ -192,7 +192,9 @@ impl NewTaskArgs {
                 TaskForm::Json | TaskForm::Document => Form::Json,
             };
             let options = self.follow.options(task.task_id, String::new());
-            return watch::to_the_end(Follow::new(client, options), form).await;
+            let presentation = self.follow.presentation(form);
+            let program = self.server.program();
+            return watch::to_the_end(Follow::new(client, options), presentation, &program).await;
         }
         if self.output == TaskForm::Table {
             // An earlier command with the same request id may have been long ago.

@@ -7,12 +7,15 @@ use clap::Args;
 
 use super::Form;
 use crate::cli::connection::ServerArgs;
-use crate::cli::follow::{Follow, FollowOptions, Followed};
-use crate::cli::json::Json;
-use crate::cli::line::Lines;
+use crate::cli::follow::{Follow, FollowOptions};
+use crate::cli::program::Program;
+use crate::cli::show::{Presentation, show};
 use crate::cli::{Error, moment, output};
-use crate::proto::v1::task_event::Event;
 use crate::proto::v1::{ResultStatus, Task, TaskStatus};
+use crate::server::signal::StopSignals;
+
+/// The exit code of a command that was interrupted, as shells have it.
+const INTERRUPTED: u8 = 130;
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Watch {
@@ -21,11 +24,16 @@ pub(in crate::cli) struct Watch {
     #[command(flatten)]
     follow: FollowArgs,
     /// Continue after the event that had this token
-    #[arg(long, value_name = "TOKEN", default_value = "")]
+    #[arg(
+        long,
+        visible_alias = "resume",
+        value_name = "TOKEN",
+        default_value = ""
+    )]
     resume_token: String,
     #[command(flatten)]
     server: ServerArgs,
-    /// Form of the output: lines, or one JSON object a line
+    /// Form of the output: a picture or lines, or one JSON object a line
     #[arg(short, long, value_enum, default_value = "table")]
     output: Form,
 }
@@ -39,13 +47,22 @@ pub(in crate::cli) struct FollowArgs {
     /// Only the task itself, not what is below it
     #[arg(long)]
     no_subtasks: bool,
+    /// A line for each transition also on a terminal, instead of a picture
+    #[arg(long)]
+    lines: bool,
 }
 
 impl Watch {
     pub(super) async fn run(self) -> Result<ExitCode, Error> {
         let client = self.server.tasks()?;
+        let presentation = match self.follow.presentation(self.output) {
+            // A picture has to begin with what was before.
+            Presentation::Picture if !self.resume_token.is_empty() => Presentation::Lines,
+            presentation => presentation,
+        };
         let options = self.follow.options(self.task_id, self.resume_token);
-        to_the_end(Follow::new(client, options), self.output).await
+        let program = self.server.program();
+        to_the_end(Follow::new(client, options), presentation, &program).await
     }
 }
 
@@ -58,36 +75,38 @@ impl FollowArgs {
             reconnect_for: self.reconnect_for,
         }
     }
-}
 
-/// Prints what happens to a task until its end, which decides the exit code.
-pub(in crate::cli) async fn to_the_end(mut follow: Follow, form: Form) -> Result<ExitCode, Error> {
-    let json = Json::new()?;
-    let mut lines = Lines::default();
-    let mut code = ExitCode::FAILURE;
-    while let Some(followed) = follow.next().await? {
-        let event = match followed {
-            Followed::Event(event) => event,
-            Followed::Interrupted(why) => {
-                output::note(&format!("interrupted: {why}; resuming"));
-                continue;
-            }
-        };
+    pub(super) fn presentation(&self, form: Form) -> Presentation {
         match form {
-            Form::Json => output::line(&json.line("TaskEvent", event.as_ref())?)?,
-            Form::Table => {
-                if let Some(line) = lines.line(&event) {
-                    output::line(&line)?;
-                }
-            }
-        }
-        if let Some(Event::TaskFinished(task)) = &event.event
-            && task.task_id == follow.task_id()
-        {
-            code = exit_code(task);
+            Form::Json => Presentation::Json,
+            Form::Table if self.lines => Presentation::Lines,
+            Form::Table => Presentation::for_people(),
         }
     }
-    Ok(code)
+}
+
+/// Shows what happens to a task until its end, which decides the exit code. Who leaves before is told how
+/// to come back.
+pub(super) async fn to_the_end(
+    mut follow: Follow,
+    presentation: Presentation,
+    program: &Program,
+) -> Result<ExitCode, Error> {
+    let mut signals = StopSignals::new().map_err(Error::Signals)?;
+    let foot = "ctrl-C leaves; the task goes on";
+    tokio::select! {
+        task = show(&mut follow, presentation, foot, Some(program)) => {
+            return Ok(task?.map_or(ExitCode::FAILURE, |task| exit_code(&task)));
+        }
+        () = signals.next() => {}
+    }
+    let mut command = format!("task watch {}", follow.task_id());
+    if presentation != Presentation::Picture && !follow.position().is_empty() {
+        command.push_str(&format!(" --resume-token {}", follow.position()));
+    }
+    output::note("The task goes on. To follow it from here:");
+    output::note(&format!("  {}", program.call(&command)));
+    Ok(ExitCode::from(INTERRUPTED))
 }
 
 /// The exit code of a finished task: success only if all of it succeeded.
