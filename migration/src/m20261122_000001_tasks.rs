@@ -49,6 +49,7 @@ impl MigrationTrait for Migration {
                     c.count("message_count").not_null().to_owned(),
                     c.count("subtask_count").not_null().to_owned(),
                     c.count("target_node_count").not_null().to_owned(),
+                    c.count("running_count").not_null().to_owned(),
                     c.small("current_step"),
                     c.uuid("owner"),
                     c.flag("released").not_null().default(false).to_owned(),
@@ -123,6 +124,8 @@ impl MigrationTrait for Migration {
                 "CREATE UNIQUE INDEX tasks_request ON tasks (created_by, request_id) WHERE request_id IS NOT NULL",
                 "CREATE INDEX tasks_tree ON tasks (root_task_id, depth, ordinal)",
                 "CREATE INDEX tasks_created ON tasks (created, task_id)",
+                // A snapshot of all tasks: parents first, in the order of creation.
+                "CREATE INDEX tasks_level ON tasks (depth, created, task_id)",
                 "CREATE INDEX tasks_root_created ON tasks (created, task_id) WHERE parent_task_id IS NULL",
                 "CREATE INDEX tasks_root_updated ON tasks (updated, task_id) WHERE parent_task_id IS NULL",
                 "CREATE INDEX tasks_claimable ON tasks (created, task_id) WHERE parent_task_id IS NULL AND status < 5",

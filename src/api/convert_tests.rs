@@ -75,6 +75,7 @@ fn full() -> Task {
             failed: 1,
             error_count: 1,
             message_count: 4,
+            running: 1,
         },
         subtask_count: 3,
         target_node_count: 4,

@@ -49,6 +49,14 @@ impl Health {
         self.set(ServingStatus::NotServing).await;
     }
 
+    /// Ends every watch of health: an open stream would keep its connection from closing.
+    pub async fn end(&self) {
+        let mut reporter = self.0.clone();
+        for name in SERVICE_NAMES.into_iter().chain([""]) {
+            reporter.clear_service_status(name).await;
+        }
+    }
+
     async fn set(&self, status: ServingStatus) {
         for name in SERVICE_NAMES.into_iter().chain([""]) {
             self.0.set_service_status(name, status).await;
@@ -85,4 +93,6 @@ fn reflection() -> ReflectionBuilder<'static> {
     ReflectionBuilder::configure()
         .register_encoded_file_descriptor_set(FILE_DESCRIPTOR_SET)
         .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+        // So that tools can show the details of errors.
+        .register_encoded_file_descriptor_set(tonic_types::pb::FILE_DESCRIPTOR_SET)
 }

@@ -14,8 +14,7 @@ use super::call::CallId;
 use super::frame::EventFrame;
 use super::status::Failure;
 use super::{convert, events};
-use crate::clock;
-use crate::domain::{Task, TaskId};
+use crate::domain::{Task, TaskId, Timestamp};
 use crate::proto::v1;
 use crate::proto::v1::task_event::Event as Arm;
 use crate::store::View;
@@ -38,6 +37,7 @@ impl WatchStream {
                 tokens: watching.tokens,
                 watched,
                 top: Top::default(),
+                ts: watching.ts,
             },
             call,
         }
@@ -63,6 +63,9 @@ struct Frames {
     tokens: TokenMint,
     watched: Option<TaskId>,
     top: Top,
+    /// When the last event of the stream was committed. What is no event of its own is sent with it,
+    /// so that times do not fall along a stream.
+    ts: Timestamp,
 }
 
 /// What the end of the snapshots says about the watched task, as its snapshot had it.
@@ -81,7 +84,7 @@ impl Frames {
                 let top = Top::of(&task);
                 let event = v1::TaskEvent {
                     sequence,
-                    ts: Some(convert::timestamp(clock::now())),
+                    ts: Some(convert::timestamp(self.ts)),
                     event: Some(Arm::Snapshot(convert::task(&task, View::Full))),
                     ..top.event()
                 };
@@ -95,7 +98,7 @@ impl Frames {
                 task_count,
             } => self.with_token(v1::TaskEvent {
                 sequence,
-                ts: Some(convert::timestamp(clock::now())),
+                ts: Some(convert::timestamp(self.ts)),
                 event: Some(Arm::SnapshotComplete(v1::SnapshotComplete {
                     task_count: Some(i32::try_from(task_count).unwrap_or(i32::MAX)),
                 })),
@@ -107,6 +110,7 @@ impl Frames {
                 replay,
             } => {
                 let event = published.event(index);
+                self.ts = self.ts.max(published.commit.ts);
                 if self.watched == Some(event.task_id) {
                     self.top.revision = event.revision;
                 }
@@ -126,7 +130,7 @@ impl Frames {
                 progress,
             } => whole(&v1::TaskEvent {
                 sequence,
-                ts: Some(convert::timestamp(clock::now())),
+                ts: Some(convert::timestamp(self.ts)),
                 task_id: task_id.to_string(),
                 root_task_id: task_id.to_string(),
                 revision: self.top.revision,
@@ -135,7 +139,7 @@ impl Frames {
             }),
             Item::Heartbeat { sequence } => self.with_token(v1::TaskEvent {
                 sequence,
-                ts: Some(convert::timestamp(clock::now())),
+                ts: Some(convert::timestamp(self.ts)),
                 event: Some(Arm::Heartbeat(v1::Heartbeat {})),
                 ..v1::TaskEvent::default()
             }),

@@ -19,6 +19,7 @@ fn frames(watched: Option<TaskId>) -> Frames {
         tokens: TokenMint::new(&scope, 7),
         watched,
         top: Top::default(),
+        ts: task().created,
     }
 }
 

@@ -195,7 +195,7 @@ impl Follow {
             self.options.resume_token.clone_from(&event.resume_token);
         }
         self.finished = matches!(event.event, Some(Event::TaskFinished(_)))
-            && event.task_id == self.options.task_id;
+            && event.task_id.eq_ignore_ascii_case(&self.options.task_id);
     }
 }
 

@@ -69,7 +69,12 @@ impl List {
         };
         self.print(&nodes)?;
         warn_of_unmatched(&matches);
-        Ok(ExitCode::SUCCESS)
+        // As a search does: nothing found is not success.
+        Ok(if nodes.is_empty() && node_filter.is_some() {
+            ExitCode::FAILURE
+        } else {
+            ExitCode::SUCCESS
+        })
     }
 
     fn print(&self, nodes: &[Node]) -> Result<(), Error> {

@@ -5,9 +5,9 @@
 
 use std::fmt;
 
-/// The most findings one load reports. A design in the wrong language has one per document;
-/// after a hundred more of them help nobody.
-pub const MAX_FINDINGS: usize = 100;
+/// The most findings one load reports: each becomes a message, so that an operator sees all of a
+/// bad night's work at once, but a design in the wrong language has one per document.
+pub const MAX_FINDINGS: usize = 1000;
 
 /// Whether a finding stops the design from loading.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -177,7 +177,8 @@ impl Findings {
     /// Errors first, each in the order of the documents, then one that says what was left out.
     pub(super) fn finish(self) -> Vec<Finding> {
         let total = self.error_count + self.warning_count;
-        let severity = if self.has_errors() {
+        // Errors come first, so that what is hidden is a warning unless there are too many of them.
+        let severity = if self.error_count > MAX_FINDINGS {
             Severity::Error
         } else {
             Severity::Warning

@@ -109,6 +109,8 @@ pub struct Outcome {
     pub error_count: u32,
     /// All of its own messages.
     pub message_count: u32,
+    /// Children that are being worked on: nodes of a per-node root.
+    pub running: u32,
 }
 
 impl Default for Outcome {
@@ -121,6 +123,7 @@ impl Default for Outcome {
             failed: 0,
             error_count: 0,
             message_count: 0,
+            running: 0,
         }
     }
 }
@@ -215,7 +218,7 @@ impl Task {
         let running = if self.status.is_terminal() {
             0
         } else if self.is_root() && self.action.is_per_node() {
-            self.subtask_count.saturating_sub(ended)
+            self.result.running
         } else if self.node_name.is_some() && self.status > TaskStatus::Queued {
             node_count.saturating_sub(ended)
         } else {

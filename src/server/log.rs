@@ -8,6 +8,9 @@ use crate::config::{Log, LogFormat};
 /// The variable that wins over the configured level, as it does in other programs.
 const VARIABLE: &str = "RUST_LOG";
 
+/// Libraries whose everyday words are no operator's business.
+const QUIET: &str = "sea_orm_migration=warn,sqlx=warn";
+
 /// Why there are no logs.
 #[derive(Debug, thiserror::Error)]
 pub enum LogError {
@@ -33,7 +36,8 @@ pub enum LogError {
 pub fn start(config: &Log) -> Result<(), LogError> {
     let (place, directives) = match std::env::var(VARIABLE) {
         Ok(directives) if !directives.is_empty() => (VARIABLE, directives),
-        Ok(_) | Err(_) => ("log.level", config.level.clone()),
+        // What the level names is ours; libraries tell of trouble only.
+        Ok(_) | Err(_) => ("log.level", format!("{},{QUIET}", config.level)),
     };
     let filter =
         EnvFilter::try_new(directives).map_err(|source| LogError::Filter { place, source })?;

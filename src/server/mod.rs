@@ -217,6 +217,7 @@ impl Server {
         let executor = tokio::spawn(self.executor.drain());
         // Connections only close once their streams have ended, and streams only end when they are told.
         self.hub.drain();
+        self.health.end().await;
         self.closing.cancel();
 
         // Once the listener has ended by itself there is nothing to wait for, nor may it be polled again.

@@ -67,7 +67,8 @@ pub(super) fn executor(config: &Config) -> ExecutorOptions {
         retry_backoff: config.executor.retry_backoff,
         max_running_roots: count(config.executor.max_running_roots),
         max_parallel_nodes,
-        max_running_nodes: defaults.max_running_nodes.max(max_parallel_nodes),
+        // One task on nodes that hang must not keep every other from beginning.
+        max_running_nodes: max_parallel_nodes.saturating_mul(4),
         max_queue_time: config.tasks.max_queue_time,
         step_timeouts: StepKind::ALL
             .map(|step| (step, config.executor.timeout.of(step)))

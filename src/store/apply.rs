@@ -41,6 +41,8 @@ pub(super) struct LockedRoot {
     pub(super) start: Option<Start>,
     /// The newest messages about the root in this batch, for its FULL view.
     said: Vec<Message>,
+    /// How many there were.
+    said_now: u32,
 }
 
 /// An ending that waits for the tally of the subtasks.
@@ -92,6 +94,7 @@ impl LockedRoot {
             finish: None,
             start: None,
             said: Vec::new(),
+            said_now: 0,
             task,
         }
     }
@@ -114,9 +117,16 @@ impl LockedRoot {
     pub(super) fn already_has(&self, write: &TreeWrite) -> bool {
         self.epoch == write.epoch
             && match &write.root {
-                RootChange::Start(_) => self.task.status == TaskStatus::Running,
+                RootChange::Start(_) => matches!(
+                    self.task.status,
+                    TaskStatus::Running | TaskStatus::Terminating
+                ),
                 RootChange::Finish(_) => self.task.status.is_terminal(),
-                RootChange::TimeOut | RootChange::None => false,
+                // Nobody asked for the stop that it is in: it is that of the timeout.
+                RootChange::TimeOut => {
+                    self.task.status == TaskStatus::Terminating && self.task.terminated.is_none()
+                }
+                RootChange::None => false,
             }
     }
 
@@ -178,7 +188,9 @@ impl LockedRoot {
         } = ending::conclude(self.task.action, &finish.ending, tally);
         // The last message is said before the last move.
         let to = std::mem::replace(&mut self.task.status, finish.from);
-        self.say(
+        // The end is told however much was said before it.
+        self.say_at(
+            0,
             &NewMessage {
                 ts: finish.now,
                 message: message.clone(),
@@ -219,7 +231,7 @@ impl LockedRoot {
     /// The row that brings the root to its present state, if anything changed.
     pub(super) fn update_row(&self) -> Option<UpdateRow> {
         self.changed
-            .then(|| UpdateRow::new(&self.task, self.stored_status))
+            .then(|| UpdateRow::new(&self.task, self.stored_status, self.said_now))
     }
 
     fn begin(&mut self, start: &Start, now: Timestamp) {
@@ -241,6 +253,7 @@ impl LockedRoot {
         match &change.kind {
             ChangeKind::Add => {
                 self.add(task);
+                self.count_running(None, task);
                 self.say_all(change, rows, places);
                 rows.parents
                     .extend(task.parent_task_id.filter(|_| task.depth > 1));
@@ -248,7 +261,8 @@ impl LockedRoot {
             }
             ChangeKind::Update => {
                 self.say_all(change, rows, places);
-                rows.updates.push(UpdateRow::new(task, task.status));
+                rows.updates
+                    .push(UpdateRow::new(task, task.status, said(change)));
             }
             ChangeKind::Move {
                 from,
@@ -292,7 +306,8 @@ impl LockedRoot {
                         rows.parents.insert(task.task_id);
                     }
                 }
-                rows.updates.push(UpdateRow::new(task, *from));
+                rows.updates.push(UpdateRow::new(task, *from, said(change)));
+                self.count_running(Some(*from), task);
                 if task.status == TaskStatus::Running {
                     self.note_step(task);
                 }
@@ -342,6 +357,21 @@ impl LockedRoot {
 
     fn push_state(&mut self, state: &Task, before: (TaskStatus, ResultStatus), kind: EventKind) {
         self.push(state, state.revision, Some(before), kind);
+    }
+
+    /// Keeps the number of nodes that are being worked on.
+    fn count_running(&mut self, from: Option<TaskStatus>, child: &Task) {
+        if child.depth != 1 || child.node_name.is_none() {
+            return;
+        }
+        let runs = |status| matches!(status, TaskStatus::Running | TaskStatus::Terminating);
+        let running = &mut self.task.result.running;
+        match (from.is_some_and(runs), runs(child.status)) {
+            (false, true) => *running += 1,
+            (true, false) => *running = running.saturating_sub(1),
+            (true, true) | (false, false) => return,
+        }
+        self.changed = true;
     }
 
     fn note_step(&mut self, task: &Task) {
@@ -411,7 +441,12 @@ impl LockedRoot {
     /// Records a message about the root itself.
     fn say(&mut self, message: &NewMessage, rows: &mut Rows) {
         let place = u64::from(self.task.result.message_count);
+        self.say_at(place, message, rows);
+    }
+
+    fn say_at(&mut self, place: u64, message: &NewMessage, rows: &mut Rows) {
         self.task.result.message_count = self.task.result.message_count.saturating_add(1);
+        self.said_now += 1;
         if message.error {
             self.task.result.error_count = self.task.result.error_count.saturating_add(1);
         }
@@ -599,6 +634,11 @@ fn legal(write: &TreeWrite, root: TaskStatus) -> Result<(), WriteError> {
         }
     }
     Ok(())
+}
+
+/// How many messages a change brings.
+fn said(change: &Change) -> u32 {
+    u32::try_from(change.messages.len()).unwrap_or(u32::MAX)
 }
 
 /// The message at `place` among its task's, as it is kept: none beyond the limit, and the first

@@ -139,7 +139,7 @@ impl Sql {
                 TaskStatus::Complete as i16,
             ),
             revisions: format!(
-                "SELECT task_id, status, revision FROM tasks \
+                "SELECT task_id, status, revision, message_count FROM tasks \
                  WHERE task_id IN (SELECT id FROM {ids} AS e)"
             ),
             sound_parents: format!(
@@ -222,7 +222,7 @@ impl Batcher {
                     match outcome {
                         Outcome::Skipped => again.push(Request::Tree(write, reply)),
                         Outcome::Refused(error) => {
-                            reply.send(Err(error)).ok();
+                            reply.send(self.refused(&write, error).await).ok();
                         }
                         Outcome::Written(written) => {
                             reply.send(Ok(written)).ok();
@@ -265,7 +265,7 @@ impl Batcher {
         match self.transact(&[], &[write], false).await {
             Ok((_, mut outcomes)) => match outcomes.pop() {
                 Some(Outcome::Written(written)) => Ok(written),
-                Some(Outcome::Refused(error)) => Err(error),
+                Some(Outcome::Refused(error)) => self.refused(write, error).await,
                 Some(Outcome::Skipped) | None => Err(WriteError::Store(Error::Closed)),
             },
             Err(BatchError::Mismatch) => match self.known(write).await? {
@@ -482,6 +482,21 @@ impl Batcher {
         }
     }
 
+    /// The answer to a refused write. One that conflicts with a termination may have been
+    /// committed before that, and only its answer was lost.
+    async fn refused(&self, write: &TreeWrite, error: WriteError) -> Result<Written, WriteError> {
+        let WriteError::Conflict { .. } = error else {
+            return Err(error);
+        };
+        match self.known(write).await? {
+            Some(root_status) => Ok(Written {
+                root_status,
+                message_sequences: Vec::new(),
+            }),
+            None => Err(error),
+        }
+    }
+
     /// The root's status when the tree is already as `write` leaves it: an earlier try was
     /// committed and only its answer was lost. Asked after the rollback, so that nothing of this
     /// try is seen. What `write` does to the root itself is recognised before anything is applied.
@@ -509,14 +524,16 @@ impl Batcher {
         for row in rows {
             let status = get::<i16>(&row, "status")?;
             let revision = get::<i64>(&row, "revision")?;
-            stored.insert(get_id(&row, "task_id")?, (status, revision));
+            let said = get_count(&row, "message_count")?;
+            stored.insert(get_id(&row, "task_id")?, (status, revision, said));
         }
         let as_left = write.changes.iter().all(|change| {
             let task = &change.task;
-            stored.get(&task.task_id) == Some(&(task.status as i16, task.revision))
+            let left = (task.status as i16, task.revision, task.result.message_count);
+            stored.get(&task.task_id) == Some(&left)
         });
         let root = stored.get(&write.root_task_id).filter(|_| as_left);
-        Ok(root.and_then(|(status, _)| TaskStatus::from_number(*status)))
+        Ok(root.and_then(|(status, ..)| TaskStatus::from_number(*status)))
     }
 
     async fn start_roots(
@@ -550,6 +567,8 @@ impl Batcher {
             }
         }
         let dialect = self.connections.dialect;
+        // In one order on every replica, so that two that bring the same do not deadlock.
+        designs.sort_unstable_by(|a, b| a.digest.cmp(b.digest));
         if !designs.is_empty() {
             transaction
                 .execute_raw(dialect.statement(&self.sql.insert_designs, [json(&designs)?]))

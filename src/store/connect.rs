@@ -24,8 +24,12 @@ use super::{DatabaseUrl, StoreOptions};
 /// Readers of a SQLite file: enough that a long snapshot does not keep others waiting.
 const SQLITE_READERS: u32 = 6;
 
-/// Connections of a PostgreSQL pool: batches use one, reads and claims share the rest.
-const POSTGRES_CONNECTIONS: u32 = 12;
+/// PostgreSQL connections for reads: snapshots and replays are fewer at once than these.
+const POSTGRES_READERS: u32 = 14;
+
+/// PostgreSQL connections for writes: batches use one, terminations and claims the others. Apart
+/// from the reads, so that no herd of readers keeps a write waiting.
+const POSTGRES_WRITERS: u32 = 4;
 
 /// How long a caller waits for a connection before the database counts as away.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(3);
@@ -222,11 +226,10 @@ async fn open_postgres(url: &str) -> Result<Connections, OpenError> {
     };
     knock(url).await?;
     let connect = async |options| Database::connect(options).await.map_err(OpenError::Connect);
-    let shared = connect(pool(POSTGRES_CONNECTIONS, "drydock")).await?;
     let connections = Connections {
         dialect: Dialect::Postgres,
-        read: shared.clone(),
-        write: shared,
+        read: connect(pool(POSTGRES_READERS, "drydock-read")).await?,
+        write: connect(pool(POSTGRES_WRITERS, "drydock-write")).await?,
         lease: connect(pool(1, "drydock-lease")).await?,
         _lock: None,
     };

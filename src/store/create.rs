@@ -10,9 +10,10 @@ use super::apply::event;
 use super::detail;
 use super::error::Error;
 use super::journal::RootEvents;
+use super::query::top;
 use super::row::{self, InsertRow, SELECT_TASK, TASK_COLUMNS, micros};
 use super::sql::{Column, Dialect, Kind, corrupt, get, get_id, json, uuid_hex};
-use super::write::{AuditRecord, Created, NewRoot};
+use super::write::{AuditRecord, Created, NewRoot, RequestKey};
 use crate::domain::event::{EventKind, RootFacts};
 use crate::domain::node_filter::NodeFilterSet;
 use crate::domain::{Cause, ResultStatus, Task, TaskId, TaskStatus};
@@ -85,11 +86,13 @@ pub(super) async fn insert(
         return Ok(Vec::new());
     }
     let queued: Vec<Task> = roots.iter().map(|root| queue(&root.task)).collect();
-    let rows: Vec<InsertRow> = queued
+    let mut rows: Vec<InsertRow> = queued
         .iter()
         .zip(roots)
         .map(|(task, root)| InsertRow::new(task, root.request.as_ref()))
         .collect();
+    // In one order on every replica, so that two that bring the same keys do not deadlock.
+    rows.sort_unstable_by(InsertRow::compare_keys);
     let sql = dialect.insert("tasks", TASK_COLUMNS, "task_id");
     let mut fresh = HashSet::new();
     for row in transaction
@@ -152,29 +155,48 @@ async fn earlier(
     transaction: &DatabaseTransaction,
     root: &NewRoot,
 ) -> Result<Created, Error> {
-    let (condition, values) = match &root.request {
-        Some(key) => (
-            "t.created_by = $1 AND t.request_id = $2",
-            vec![
-                root.task.created_by.as_ref().into(),
-                key.request_id.0.into(),
-            ],
-        ),
-        None => ("t.task_id = $1", vec![root.task.task_id.0.into()]),
+    let found = match &root.request {
+        Some(key) => find(dialect, transaction, &root.task.created_by, key).await?,
+        None => match top(dialect, transaction, root.task.task_id).await? {
+            Some(task) => Some(replayed(dialect, transaction, task).await?),
+            None => None,
+        },
     };
-    let sql = format!("{SELECT_TASK} WHERE {condition}");
-    let row = transaction
+    found.ok_or_else(|| corrupt("request", "absence of the task it created"))
+}
+
+/// The task of an earlier request with this key; none: there was no such request.
+pub(super) async fn find<C: ConnectionTrait>(
+    dialect: Dialect,
+    connection: &C,
+    created_by: &str,
+    key: &RequestKey,
+) -> Result<Option<Created>, Error> {
+    let sql = format!("{SELECT_TASK} WHERE t.created_by = $1 AND t.request_id = $2");
+    let values = [created_by.into(), key.request_id.0.into()];
+    let Some(row) = connection
         .query_one_raw(dialect.statement(&sql, values))
         .await?
-        .ok_or_else(|| corrupt("request", "absence of the task it created"))?;
-    let mut task = [row::task(dialect, &row)?];
-    let body = get::<Option<Vec<u8>>>(&row, "body_hash")?;
-    let key = root.request.as_ref();
-    if body.as_deref() != key.map(|key| key.body_hash.as_slice()) {
-        return Ok(Created::Reused(task[0].task_id));
-    }
-    detail::load(dialect, transaction, &mut task).await?;
-    let [task] = task;
+    else {
+        return Ok(None);
+    };
+    let task = row::task(dialect, &row)?;
+    let body: Option<Vec<u8>> = get(&row, "body_hash")?;
+    Ok(Some(if body.as_deref() == Some(key.body_hash.as_slice()) {
+        replayed(dialect, connection, task).await?
+    } else {
+        Created::Reused(task.task_id)
+    }))
+}
+
+async fn replayed<C: ConnectionTrait>(
+    dialect: Dialect,
+    connection: &C,
+    task: Task,
+) -> Result<Created, Error> {
+    let mut tasks = [task];
+    detail::load(dialect, connection, &mut tasks).await?;
+    let [task] = tasks;
     Ok(Created::Replayed(task))
 }
 

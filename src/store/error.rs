@@ -98,19 +98,21 @@ fn is_transient_sqlx(error: &sqlx::Error) -> bool {
         | sqlx::Error::WorkerCrashed
         | sqlx::Error::Protocol(_) => true,
         sqlx::Error::Database(error) => error.code().is_some_and(|code| {
-            // PostgreSQL classes 08 connection, 40 rollback (deadlock), 53 resources,
-            // 55P03 lock_timeout, 57 operator intervention (shutdown, statement timeout),
-            // 58 system error, 25P03 idle in transaction; SQLite 5 busy, 6 locked, 10 I/O,
-            // 13 full, also in their extended forms.
-            let sqlite = code
-                .parse::<i64>()
-                .is_ok_and(|number| code.len() < 5 && matches!(number & 0xff, 5 | 6 | 10 | 13));
+            // SQLite, also in their extended forms: 5 busy, 6 locked, 7 no memory, 8 read-only,
+            // 10 I/O, 13 full, 14 cannot open.
+            let sqlite = code.parse::<i64>().is_ok_and(|number| {
+                code.len() < 5 && matches!(number & 0xff, 5 | 6 | 7 | 8 | 10 | 13 | 14)
+            });
+            // PostgreSQL classes: 08 connection, 28 a password that is being changed, 40 rollback
+            // (deadlock), 53 resources, 57 operator intervention (shutdown, statement timeout),
+            // 58 system error. And what a failover or an upgrade beside us shows for a while:
+            // 25006 read-only, 25P03 idle in transaction, 0A000 and 26000 a cached statement
+            // that no longer fits, 3D000 no such database, 55P03 lock_timeout.
             sqlite
-                || ["08", "40", "53", "57", "58"]
+                || ["08", "28", "40", "53", "57", "58"]
                     .iter()
                     .any(|class| code.len() == 5 && code.starts_with(class))
-                || code == "55P03"
-                || code == "25P03"
+                || ["25006", "25P03", "0A000", "26000", "3D000", "55P03"].contains(&code.as_ref())
         }),
         _ => false,
     }

@@ -229,7 +229,7 @@ pub(super) async fn clock<C: ConnectionTrait>(
 ) -> Result<Clock, Error> {
     let row = connection
         .query_one_raw(dialect.statement(
-            "SELECT last, floor, epoch FROM event_clock WHERE id = 1",
+            "SELECT last, floor, epoch, ts FROM event_clock WHERE id = 1",
             [],
         ))
         .await?
@@ -238,6 +238,7 @@ pub(super) async fn clock<C: ConnectionTrait>(
         last: get(&row, "last")?,
         floor: get(&row, "floor")?,
         epoch: get(&row, "epoch")?,
+        ts: dialect.get_time(&row, "ts")?,
     })
 }
 

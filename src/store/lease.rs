@@ -17,7 +17,7 @@ use super::error::Error;
 use super::row::{self, SELECT_TASK, parse_json};
 use super::sql::{Dialect, ID_COLUMN, IdRow, corrupt, get, get_id, get_optional_text, json};
 use super::write::{Claimed, OpenTree, PreviousOwner};
-use crate::domain::{InstanceId, Task, TaskId, TaskStatus};
+use crate::domain::{InstanceId, Task, TaskId, TaskStatus, Timestamp};
 
 /// The database's time now, in SQL; on SQLite the moment is given as `$1`.
 fn now(dialect: Dialect) -> &'static str {
@@ -110,15 +110,27 @@ pub(super) async fn forget_instances(connections: &Connections) -> Result<(), Er
     Ok(())
 }
 
+/// Which of the claimable roots to take.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Wanted {
+    /// Any.
+    All,
+    /// Those that had an owner.
+    Abandoned,
+    /// Those that are queued since before this moment.
+    QueuedBefore(Timestamp),
+}
+
 /// Takes claimable roots, oldest first. The new epoch fences every earlier owner.
 pub(super) async fn claim(
     connections: &Connections,
     instance: InstanceId,
+    wanted: Wanted,
     limit: u32,
 ) -> Result<Vec<Claimed>, Error> {
     let dialect = connections.dialect;
     let transaction = connections.begin_write().await?;
-    let claimed = match take(dialect, &transaction, instance, limit).await {
+    let claimed = match take(dialect, &transaction, instance, wanted, limit).await {
         Ok(claimed) => claimed,
         Err(error) => {
             // The first error counts; the connection goes with its transaction if this fails.
@@ -149,6 +161,7 @@ async fn take<C: ConnectionTrait>(
     dialect: Dialect,
     connection: &C,
     instance: InstanceId,
+    wanted: Wanted,
     limit: u32,
 ) -> Result<Vec<Claimed>, Error> {
     let now = now(dialect);
@@ -169,19 +182,32 @@ async fn take<C: ConnectionTrait>(
     let sql = format!(
         "SELECT t.task_id, t.owner, t.released FROM tasks t \
          WHERE t.parent_task_id IS NULL AND t.status < {terminal} AND t.status >= {queued} \
-           AND {USE_FIRST} AND {claimable} \
+           AND {USE_FIRST} AND {claimable} AND {wanted} \
            AND EXISTS (SELECT 1 FROM active_instances a \
              WHERE a.instance_id = $3 AND a.expires > {now}) \
          ORDER BY t.created, t.task_id LIMIT $2{lock}",
         terminal = TaskStatus::Complete as i16,
         queued = TaskStatus::Queued as i16,
+        wanted = match wanted {
+            Wanted::All => "true".to_owned(),
+            Wanted::Abandoned => "t.owner IS NOT NULL".to_owned(),
+            Wanted::QueuedBefore(_) => {
+                format!(
+                    "t.status = {} AND t.created < $4",
+                    TaskStatus::Queued as i16
+                )
+            }
+        },
         lock = dialect.for_update("t", true),
     );
-    let values = [
+    let mut values = vec![
         dialect.time(crate::clock::now()),
         i64::from(limit).into(),
         instance.0.into(),
     ];
+    if let Wanted::QueuedBefore(moment) = wanted {
+        values.push(dialect.time(moment));
+    }
     let rows = connection
         .query_all_raw(dialect.statement(&sql, values))
         .await?;

@@ -12,7 +12,7 @@ use uuid::Uuid;
 use super::error::Error;
 use super::sql::{Column, Dialect, ID_COLUMN, IdRow, Kind, get, get_id, get_text, json, uuid_hex};
 use super::write::{NodeLock, RootChange, TreeWrite};
-use crate::domain::TaskId;
+use crate::domain::{TaskId, TaskStatus};
 
 const LOCK_COLUMNS: &[Column] = &[
     ("site", Kind::Text),
@@ -82,11 +82,14 @@ async fn try_take(
     keys.sort_unstable();
     let rows = dialect.rows("$1", LOCK_COLUMNS);
     let parameter = json(&keys)?;
+    // A root that is to stop takes nothing more: its place in line counts no longer.
+    let stopping = TaskStatus::Terminating as i16;
     let insert = format!(
         "INSERT INTO node_locks (site, node, root_task_id) \
          SELECT site, node, root_task_id FROM {rows} AS e WHERE NOT EXISTS (\
-           SELECT 1 FROM node_lock_waiters w WHERE w.site = e.site AND w.node = e.node \
-             AND w.root_task_id < e.root_task_id) \
+           SELECT 1 FROM node_lock_waiters w JOIN tasks r ON r.task_id = w.root_task_id \
+           WHERE w.site = e.site AND w.node = e.node \
+             AND w.root_task_id < e.root_task_id AND r.status < {stopping}) \
          ORDER BY site, node, root_task_id ON CONFLICT DO NOTHING \
          RETURNING site, node, root_task_id"
     );
@@ -104,7 +107,9 @@ async fn try_take(
     let holders = format!(
         "SELECT e.site, e.node, e.root_task_id, coalesce(l.root_task_id, (\
            SELECT w.root_task_id FROM node_lock_waiters w \
+           JOIN tasks r ON r.task_id = w.root_task_id \
            WHERE w.site = e.site AND w.node = e.node AND w.root_task_id < e.root_task_id \
+             AND r.status < {stopping} \
            ORDER BY w.root_task_id LIMIT 1)) AS holder \
          FROM {rows} AS e \
          LEFT JOIN node_locks l ON l.site = e.site AND l.node = e.node"

@@ -55,11 +55,12 @@ pub use write::{
 };
 
 use crate::domain::{
-    Commit, InstanceId, Message, ResultStatus, Task, TaskFilter, TaskId, TaskStatus,
+    Commit, InstanceId, Message, ResultStatus, Task, TaskFilter, TaskId, TaskStatus, Timestamp,
 };
 use batch::Request;
 use connect::Connections;
 use journal::Publisher;
+use lease::Wanted;
 use sql::Dialect;
 
 /// Where the database is.
@@ -195,6 +196,16 @@ impl Store {
         answer.await.map_err(|_| Error::Closed)?
     }
 
+    /// What an earlier create with this key came to; none: there was no such create.
+    pub async fn find_created(
+        &self,
+        created_by: &str,
+        key: &RequestKey,
+    ) -> Result<Option<Created>, Error> {
+        let connections = &self.inner.connections;
+        create::find(connections.dialect, &connections.read, created_by, key).await
+    }
+
     /// Records a request to stop a root, under the root's lock. Durable when it returns.
     pub async fn terminate(&self, request: Termination) -> Result<Terminated, Error> {
         let task_id = request.task_id;
@@ -245,7 +256,38 @@ impl Store {
     /// instance's own lease has run out.
     pub async fn claim(&self, instance: InstanceId, limit: u32) -> Result<Vec<Claimed>, Error> {
         let connections = self.inner.connections.clone();
-        detached(async move { lease::claim(&connections, instance, limit).await }).await
+        detached(async move { lease::claim(&connections, instance, Wanted::All, limit).await })
+            .await
+    }
+
+    /// As [`Self::claim`], but only roots whose owner is gone or gave them back: what others may
+    /// wait for, so that a replica takes them even when it is full.
+    pub async fn claim_abandoned(
+        &self,
+        instance: InstanceId,
+        limit: u32,
+    ) -> Result<Vec<Claimed>, Error> {
+        let connections = self.inner.connections.clone();
+        detached(
+            async move { lease::claim(&connections, instance, Wanted::Abandoned, limit).await },
+        )
+        .await
+    }
+
+    /// As [`Self::claim`], but only roots that are queued and were created before a moment: they
+    /// wait too long and have to end.
+    pub async fn claim_overdue(
+        &self,
+        instance: InstanceId,
+        created_before: Timestamp,
+        limit: u32,
+    ) -> Result<Vec<Claimed>, Error> {
+        let connections = self.inner.connections.clone();
+        detached(async move {
+            let wanted = Wanted::QueuedBefore(created_before);
+            lease::claim(&connections, instance, wanted, limit).await
+        })
+        .await
     }
 
     /// Gives back every root of the instance, and the instance itself: others continue at once.

@@ -22,6 +22,8 @@ pub struct Clock {
     pub floor: i64,
     /// Which life of the store this is; changes when it is restored from a backup.
     pub epoch: i64,
+    /// When the last commit was made; never falls.
+    pub ts: Timestamp,
 }
 
 /// A tree, parents first, as of one sequence.

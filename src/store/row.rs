@@ -49,6 +49,7 @@ pub(super) const TASK_COLUMNS: &[Column] = &[
     ("message_count", Kind::Number),
     ("subtask_count", Kind::Number),
     ("target_node_count", Kind::Number),
+    ("running_count", Kind::Number),
     ("current_step", Kind::Small),
 ];
 
@@ -56,6 +57,7 @@ pub(super) const TASK_COLUMNS: &[Column] = &[
 pub(super) const UPDATE_COLUMNS: &[Column] = &[
     ("task_id", Kind::Uuid),
     ("expected", Kind::Small),
+    ("expected_messages", Kind::Number),
     ("status", Kind::Small),
     ("updated", Kind::Time),
     ("started", Kind::Time),
@@ -74,6 +76,7 @@ pub(super) const UPDATE_COLUMNS: &[Column] = &[
     ("message_count", Kind::Number),
     ("subtask_count", Kind::Number),
     ("target_node_count", Kind::Number),
+    ("running_count", Kind::Number),
     ("current_step", Kind::Small),
 ];
 
@@ -104,6 +107,7 @@ pub(super) struct InsertRow {
 pub(super) struct UpdateRow {
     task_id: String,
     expected: i16,
+    expected_messages: u32,
     terminated: Option<i64>,
     terminated_by: Option<Arc<str>>,
     termination_reason: Option<Arc<str>>,
@@ -129,6 +133,7 @@ struct State {
     message_count: u32,
     subtask_count: u32,
     target_node_count: u32,
+    running_count: u32,
     current_step: Option<i16>,
 }
 
@@ -150,6 +155,7 @@ impl State {
             message_count: task.result.message_count,
             subtask_count: task.subtask_count,
             target_node_count: task.target_node_count,
+            running_count: task.result.running,
             current_step: task.current_step.map(|step| step as i16),
         }
     }
@@ -179,12 +185,25 @@ impl InsertRow {
     }
 }
 
+impl InsertRow {
+    /// The order of the unique keys that inserting roots may wait for.
+    pub(super) fn compare_keys(&self, other: &Self) -> std::cmp::Ordering {
+        (&self.created_by, &self.request_id, &self.task_id).cmp(&(
+            &other.created_by,
+            &other.request_id,
+            &other.task_id,
+        ))
+    }
+}
+
 impl UpdateRow {
-    /// The row that brings `task` to its present state, if it is in status `expected`.
-    pub(super) fn new(task: &Task, expected: TaskStatus) -> Self {
+    /// The row that brings `task` to its present state, if it is in status `expected` and without
+    /// the last `said` messages: a write that is sent again must not say them twice.
+    pub(super) fn new(task: &Task, expected: TaskStatus, said: u32) -> Self {
         Self {
             task_id: uuid_hex(task.task_id.0),
             expected: expected as i16,
+            expected_messages: task.result.message_count.saturating_sub(said),
             terminated: task.terminated.map(micros),
             terminated_by: task.terminated_by.clone(),
             termination_reason: task.termination_reason.clone(),
@@ -193,25 +212,34 @@ impl UpdateRow {
     }
 }
 
-/// The UPDATE that takes [`UpdateRow`]s: a compare-and-set on the status of each.
+/// The UPDATE that takes [`UpdateRow`]s: a compare-and-set on the status of each, and on how much
+/// was said of it.
 pub(super) fn update_tasks(dialect: Dialect) -> String {
     let assignments = UPDATE_COLUMNS
         .iter()
-        .filter(|(name, _)| !matches!(*name, "task_id" | "expected"))
+        .filter(|(name, _)| !matches!(*name, "task_id" | "expected" | "expected_messages"))
         .map(|(name, _)| format!("{name} = e.{name}"))
         .collect::<Vec<_>>()
         .join(", ");
     let rows = dialect.rows("$1", UPDATE_COLUMNS);
     format!(
         "UPDATE tasks SET {assignments} FROM {rows} AS e \
-         WHERE tasks.task_id = e.task_id AND tasks.status = e.expected RETURNING tasks.task_id"
+         WHERE tasks.task_id = e.task_id AND tasks.status = e.expected \
+           AND tasks.message_count = e.expected_messages RETURNING tasks.task_id"
     )
 }
 
 /// The start of every SELECT whose rows [`task`] reads: `t` is the task, `s` its root's spec,
 /// `i` the instance that owns it.
-pub(super) const SELECT_TASK: &str = "SELECT t.*, s.design_ref, \
-     CAST(s.labels AS text) AS labels, s.design_digest, i.renewed AS heartbeat \
+/// Columns are named: a statement that says `*` breaks where a newer version adds one beside us.
+pub(super) const SELECT_TASK: &str = "SELECT t.task_id, t.root_task_id, t.parent_task_id, t.depth, \
+     t.ordinal, t.action, t.status, t.node_name, t.step, t.created, t.created_by, t.updated, \
+     t.started, t.completed, t.terminated, t.terminated_by, t.termination_reason, t.timeout_us, \
+     t.revision, t.retry, t.retry_of_task_id, t.correlation_id, t.body_hash, t.result_status, \
+     t.result_reason, t.result_message, t.succeeded, t.failed, t.error_count, t.message_count, \
+     t.subtask_count, t.target_node_count, t.running_count, t.current_step, t.epoch, \
+     s.design_ref, CAST(s.labels AS text) AS labels, s.design_digest, \
+     CASE WHEN t.status < 5 AND NOT t.released THEN i.renewed END AS heartbeat \
      FROM tasks t JOIN task_specs s ON s.task_id = t.root_task_id \
      LEFT JOIN active_instances i ON i.instance_id = t.owner";
 
@@ -259,6 +287,7 @@ pub(super) fn task(dialect: Dialect, row: &QueryResult) -> Result<Task, Error> {
             failed: get_count(row, "failed")?,
             error_count: get_count(row, "error_count")?,
             message_count: get_count(row, "message_count")?,
+            running: get_count(row, "running_count")?,
         },
         subtask_count: get_count(row, "subtask_count")?,
         target_node_count: get_count(row, "target_node_count")?,

@@ -77,17 +77,19 @@ async fn decide(
     if !task.is_root() {
         return answer(Terminated::Refused(task));
     }
-    if request
-        .expected_revision
-        .is_some_and(|expected| expected != task.revision)
-    {
-        return answer(Terminated::RevisionConflict {
-            revision: task.revision,
-        });
-    }
     match task.status {
+        // Before the revision: a request that is repeated because its answer was lost has raised it.
         TaskStatus::Terminating | TaskStatus::Terminated => answer(Terminated::Unchanged(task)),
         TaskStatus::Complete => answer(Terminated::Refused(task)),
+        TaskStatus::Requested | TaskStatus::Queued | TaskStatus::Running
+            if request
+                .expected_revision
+                .is_some_and(|expected| expected != task.revision) =>
+        {
+            answer(Terminated::RevisionConflict {
+                revision: task.revision,
+            })
+        }
         TaskStatus::Requested | TaskStatus::Queued | TaskStatus::Running => {
             let root = record(connections, transaction, request, task).await?;
             let turn = publisher.turn().await;
@@ -178,7 +180,11 @@ async fn record(
         ));
         lock::forget_roots(dialect, transaction, &[IdRow::from(task.task_id)]).await?;
     }
-    let update = [UpdateRow::new(&task, before.status)];
+    let update = [UpdateRow::new(
+        &task,
+        before.status,
+        task.result.message_count - before.result.message_count,
+    )];
     transaction
         .execute_raw(dialect.statement(&update_tasks(dialect), [json(&update)?]))
         .await?;

@@ -25,6 +25,8 @@ pub(super) struct QueueLimit {
 
 struct Known {
     queued: u64,
+    /// How many of those were admitted since they were counted, and may have begun to run.
+    admitted: u64,
     at: Instant,
 }
 
@@ -38,32 +40,44 @@ impl QueueLimit {
     }
 
     /// Admits one more task, asking `count` for the number of queued roots where it is not known. Callers
-    /// that come while it is being read wait for that one answer.
+    /// that come while it is being read wait for that one answer. Nobody is refused for tasks that were
+    /// admitted a moment ago and run already: a queue that seems full is counted again.
     ///
     /// # Errors
     ///
     /// [`Error::QueueFull`], and what `count` fails with.
-    pub(super) async fn admit<F>(&self, count: impl FnOnce() -> F) -> Result<(), Error>
+    pub(super) async fn admit<F>(&self, count: impl Fn() -> F) -> Result<(), Error>
     where
         F: Future<Output = Result<u64, store::Error>>,
     {
         let mut known = self.known.lock().await;
         let mut current = match known.take() {
             Some(current) if current.at.elapsed() < self.fresh_for => current,
-            Some(_) | None => Known {
-                queued: count().await?,
-                at: Instant::now(),
-            },
+            Some(_) | None => Known::counted(count().await?),
         };
+        if current.queued >= self.limit && current.admitted > 0 {
+            current = Known::counted(count().await?);
+        }
         let full = current.queued >= self.limit;
         if !full {
             current.queued += 1;
+            current.admitted += 1;
         }
         *known = Some(current);
         if full {
             return Err(Error::QueueFull { limit: self.limit });
         }
         Ok(())
+    }
+}
+
+impl Known {
+    fn counted(queued: u64) -> Self {
+        Self {
+            queued,
+            admitted: 0,
+            at: Instant::now(),
+        }
     }
 }
 
@@ -82,8 +96,20 @@ mod tests {
             .admit(async || panic!("known"))
             .await
             .expect("10 of 10");
-        let refused = limit.admit(async || panic!("known")).await;
+        let refused = limit.admit(async || Ok(10)).await;
         assert!(matches!(refused, Err(Error::QueueFull { limit: 10 })));
+        let refused = limit.admit(async || panic!("counted a moment ago")).await;
+        assert!(matches!(refused, Err(Error::QueueFull { limit: 10 })));
+    }
+
+    #[tokio::test]
+    async fn a_queue_that_was_emptied_meanwhile_is_not_full() {
+        let limit = QueueLimit {
+            fresh_for: Duration::MAX,
+            ..QueueLimit::new(2)
+        };
+        limit.admit(async || Ok(1)).await.expect("2 of 2");
+        limit.admit(async || Ok(0)).await.expect("the two run");
     }
 
     #[tokio::test]

@@ -103,9 +103,13 @@ impl Tasks {
             .load(&submission.design_ref)
             .await
             .map_err(Error::Design)?;
+        let per_node = submission.action.is_per_node();
         let selection = select(&inventory, submission.node_filter.as_ref());
         let mut task = self.new_root(&caller, submission);
         task.revision = 0;
+        if !per_node {
+            return Ok(task);
+        }
         // An inventory has at most 200,000 nodes.
         task.target_node_count = selection.nodes.len() as u32;
         if let Some(detail) = &mut task.detail {
@@ -168,8 +172,18 @@ impl Tasks {
         task: Task,
         key: Option<RequestKey>,
     ) -> Result<Submitted, Error> {
-        self.queue_limit.admit(|| self.store.queued_roots()).await?;
         let request_id = key.as_ref().map(|key| key.request_id);
+        if let Err(refused) = self.queue_limit.admit(|| self.store.queued_roots()).await {
+            // What exists needs no room: a full queue must not break a client's retries.
+            let earlier = match &key {
+                Some(key) => self.store.find_created(&caller.actor, key).await?,
+                None => None,
+            };
+            return match earlier {
+                Some(earlier) => self.answer(earlier, None, request_id).await,
+                None => Err(refused),
+            };
+        }
         let asked = task.detail.clone();
         let root = NewRoot {
             audit: AuditRecord {
@@ -182,7 +196,18 @@ impl Tasks {
             task,
             request: key,
         };
-        match self.store.create(root).await? {
+        let created = self.store.create(root).await?;
+        self.answer(created, asked, request_id).await
+    }
+
+    /// What the caller is told; `asked` is the detail of a task that is new.
+    async fn answer(
+        &self,
+        created: Created,
+        asked: Option<Box<Detail>>,
+        request_id: Option<RequestId>,
+    ) -> Result<Submitted, Error> {
+        match created {
             Created::New(mut task) => {
                 // A root this young has no lists but those it was stored with.
                 task.detail = task.detail.or(asked);

@@ -31,7 +31,11 @@ impl Tasks {
     pub async fn wait(&self, task_id: TaskId, timeout: Duration) -> Result<Waited, Error> {
         // Registered before the task is read: what is committed in between is seen either way.
         let commits = self.hub.commits();
-        until_final(task_id, timeout, commits, || self.get(task_id, View::Full)).await
+        tokio::select! {
+            biased;
+            waited = until_final(task_id, timeout, commits, || self.get(task_id, View::Full)) => waited,
+            () = self.hub.draining() => Err(Error::Draining),
+        }
     }
 }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::Tasks;
 use super::detached::detached;
 use super::error::Error;
+use crate::domain::Timestamp;
 use crate::watch::{ResumeToken, Scope, Start, TokenMint, Watch, WatchError, WatchRequest};
 
 /// Where a watch begins.
@@ -39,6 +40,8 @@ pub struct Watching {
     pub watch: Watch,
     /// Makes the tokens by which it can be resumed.
     pub tokens: TokenMint,
+    /// When the last commit before it was made.
+    pub ts: Timestamp,
 }
 
 impl Tasks {
@@ -73,7 +76,11 @@ impl Tasks {
                 connection_kill: query.on_dead,
             };
             match (tasks.hub.watch(request).await, task_id) {
-                (Ok(watch), _) => Ok(Watching { watch, tokens }),
+                (Ok(watch), _) => Ok(Watching {
+                    watch,
+                    tokens,
+                    ts: clock.ts,
+                }),
                 (Err(WatchError::NotFound), Some(task_id)) => Err(Error::NotFound(task_id)),
                 (Err(error), _) => Err(Error::Watch(error)),
             }

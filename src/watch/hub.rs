@@ -244,6 +244,12 @@ impl Hub {
     pub fn drain(&self) {
         self.shared.draining.send_replace(true);
     }
+
+    /// Resolves when the hub drains.
+    pub fn draining(&self) -> impl Future<Output = ()> + Send + 'static {
+        let mut draining = self.shared.draining.subscribe();
+        async move { drained(&mut draining).await }
+    }
 }
 
 impl HubHandle {

@@ -230,6 +230,7 @@ impl Inner {
 
     fn clock(&self) -> Clock {
         Clock {
+            ts: chrono::DateTime::UNIX_EPOCH,
             last: self.last(),
             floor: self.floor,
             epoch: self.epoch,

@@ -10,6 +10,7 @@ use crate::domain::{TaskFilter, TaskId, TaskStatus};
 use crate::store::Clock;
 
 const CLOCK: Clock = Clock {
+    ts: chrono::DateTime::UNIX_EPOCH,
     last: 1000,
     floor: 10,
     epoch: 77,

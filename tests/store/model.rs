@@ -13,8 +13,8 @@ use drydock::domain::{
     Action, Cause, InstanceId, Reason, RequestId, ResultStatus, StepKind, Task, TaskId, TaskStatus,
 };
 use drydock::store::{
-    Change, ChangeKind, Created, NodeLock, PreviousOwner, Renewal, RootChange, Store,
-    Terminated, TreeWrite, WriteError,
+    Change, ChangeKind, Created, NodeLock, PreviousOwner, Renewal, RootChange, Store, Terminated,
+    TreeWrite, WriteError,
 };
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestCaseError, TestRunner};
@@ -29,14 +29,21 @@ const NODES: u32 = 3;
 /// One call of a history. Roots and instances are named by number, modulo how many there are.
 #[derive(Clone, Debug)]
 enum Call {
-    Create { key: Option<u8>, body: u8 },
+    Create {
+        key: Option<u8>,
+        body: u8,
+    },
     Register,
     Expire(usize),
     Renew(usize),
     Release(usize),
     Claim(usize, u32),
     Terminate(usize),
-    Write { root: usize, stale: bool, act: Act },
+    Write {
+        root: usize,
+        stale: bool,
+        act: Act,
+    },
     /// The last write of all, once more.
     Resend,
 }
@@ -89,7 +96,10 @@ fn act() -> impl Strategy<Value = Act> {
         Just(Ending::Stopped),
         Just(Ending::TimedOut),
         Just(Ending::QueueTimeout),
-        Just(Ending::Failed(Reason::DesignInvalid, "it does not load".to_owned())),
+        Just(Ending::Failed(
+            Reason::DesignInvalid,
+            "it does not load".to_owned()
+        )),
     ];
     prop_oneof![
         4 => (0..=NODES).prop_map(Act::Start),
@@ -146,8 +156,12 @@ struct Model {
 }
 
 impl Model {
-    fn claim(&mut self, instance: usize, limit: u32, dead: fn(InstanceId) -> PreviousOwner)
-    -> Vec<(TaskId, i64, PreviousOwner)> {
+    fn claim(
+        &mut self,
+        instance: usize,
+        limit: u32,
+        dead: fn(InstanceId) -> PreviousOwner,
+    ) -> Vec<(TaskId, i64, PreviousOwner)> {
         if !self.instances[instance].alive {
             return Vec::new();
         }
@@ -258,7 +272,11 @@ impl Model {
                 RootChange::Finish(_) => status.is_terminal(),
                 RootChange::TimeOut | RootChange::None => false,
             };
-            return if done { Ok(status) } else { Err(Refusal::Conflict(status)) };
+            return if done {
+                Ok(status)
+            } else {
+                Err(Refusal::Conflict(status))
+            };
         }
         if !legal(write, status) {
             return Err(Refusal::Illegal);
@@ -367,7 +385,10 @@ impl Model {
     }
 
     fn finish(&mut self, id: TaskId, ending: &Ending) -> Result<(), Refusal> {
-        let mut children = self.subtasks.values().filter(|task| task.root_task_id == id);
+        let mut children = self
+            .subtasks
+            .values()
+            .filter(|task| task.root_task_id == id);
         if children.any(|task| !task.status.is_terminal()) {
             return Err(Refusal::Illegal);
         }
@@ -450,28 +471,43 @@ impl History<'_> {
                 });
             }
             Call::Expire(number) => {
-                let Some(number) = self.instance(*number) else { return };
+                let Some(number) = self.instance(*number) else {
+                    return;
+                };
                 self.database.expire(self.model.instances[number].id).await;
                 self.model.instances[number].alive = false;
             }
             Call::Renew(number) => {
-                let Some(number) = self.instance(*number) else { return };
+                let Some(number) = self.instance(*number) else {
+                    return;
+                };
                 let renewed = {
                     let instance = &mut self.model.instances[number];
                     // Nobody else can have a SQLite file, so a late renewal is a renewal.
                     instance.alive |= instance.registered && !self.database.is_postgres();
                     *instance
                 };
-                let expected = if renewed.alive { Renewal::Renewed } else { Renewal::Lost };
+                let expected = if renewed.alive {
+                    Renewal::Renewed
+                } else {
+                    Renewal::Lost
+                };
                 assert_eq!(self.store.renew(renewed.id).await.unwrap(), expected);
             }
             Call::Release(number) => {
-                let Some(number) = self.instance(*number) else { return };
-                self.store.release(self.model.instances[number].id).await.unwrap();
+                let Some(number) = self.instance(*number) else {
+                    return;
+                };
+                self.store
+                    .release(self.model.instances[number].id)
+                    .await
+                    .unwrap();
                 self.model.release(number);
             }
             Call::Claim(number, limit) => {
-                let Some(number) = self.instance(*number) else { return };
+                let Some(number) = self.instance(*number) else {
+                    return;
+                };
                 let dead = match self.database.is_postgres() {
                     true => PreviousOwner::Expired,
                     false => PreviousOwner::Dead,
@@ -493,7 +529,9 @@ impl History<'_> {
                 self.write(write).await;
             }
             Call::Resend => {
-                let Some(write) = self.last.clone() else { return };
+                let Some(write) = self.last.clone() else {
+                    return;
+                };
                 // What only says or locks something cannot be recognised.
                 if !write.changes.is_empty() || !matches!(write.root, RootChange::None) {
                     self.write(write).await;
@@ -525,7 +563,12 @@ impl History<'_> {
                 if let Some(key) = key {
                     self.model.keys.insert(key, (id, body));
                 }
-                let root = Root { task, epoch: 0, owner: None, released: false };
+                let root = Root {
+                    task,
+                    epoch: 0,
+                    owner: None,
+                    released: false,
+                };
                 self.model.roots.insert(id, root);
             }
             (Created::Replayed(task), Some((id, used))) => {
@@ -606,7 +649,10 @@ impl History<'_> {
                 let names: Vec<&str> = names.iter().map(String::as_str).collect();
                 owner.start(&names)
             }
-            Act::TimeOut => TreeWrite { root: RootChange::TimeOut, ..owner.write() },
+            Act::TimeOut => TreeWrite {
+                root: RootChange::TimeOut,
+                ..owner.write()
+            },
             Act::Finish(ending) => {
                 let mut write = owner.finish(ending.clone());
                 if *ending == Ending::QueueTimeout {
@@ -614,18 +660,31 @@ impl History<'_> {
                 }
                 write
             }
-            Act::AddNode { node: place, queued, lock: wanted } => {
+            Act::AddNode {
+                node: place,
+                queued,
+                lock: wanted,
+            } => {
                 let mut task = tree::node(&root.task, *place, &name(*place));
                 if *queued {
                     task = tree::queued(&task);
                 }
-                TreeWrite { lock: lock(*place, *wanted), ..owner.changes([tree::add(&task)]) }
+                TreeWrite {
+                    lock: lock(*place, *wanted),
+                    ..owner.changes([tree::add(&task)])
+                }
             }
-            Act::RunNode { node: place, lock: wanted } => {
+            Act::RunNode {
+                node: place,
+                lock: wanted,
+            } => {
                 let before = node(*place);
                 let task = tree::in_status(&before, TaskStatus::Running);
                 let change = tree::moved(&task, before.status, cause);
-                TreeWrite { lock: lock(*place, *wanted), ..owner.changes([change]) }
+                TreeWrite {
+                    lock: lock(*place, *wanted),
+                    ..owner.changes([change])
+                }
             }
             Act::EndNode(place, result) => TreeWrite {
                 unlock: lock(*place, true),
@@ -651,8 +710,14 @@ impl History<'_> {
                 owner.changes([tree::add(&fresh)])
             }
             Act::EndStep(place, result) => owner.changes([tree::end(&step(*place), *result)]),
-            Act::Wait(place) => TreeWrite { wait_for: lock(*place, true), ..owner.changes([]) },
-            Act::Unlock(place) => TreeWrite { unlock: lock(*place, true), ..owner.changes([]) },
+            Act::Wait(place) => TreeWrite {
+                wait_for: lock(*place, true),
+                ..owner.changes([])
+            },
+            Act::Unlock(place) => TreeWrite {
+                unlock: lock(*place, true),
+                ..owner.changes([])
+            },
             Act::Say => TreeWrite {
                 root_messages: vec![tree::message("said")],
                 ..owner.changes([])
@@ -668,8 +733,18 @@ impl History<'_> {
             let facts = |task: &Task| {
                 let result = &task.result;
                 (
-                    (task.status, task.revision, task.subtask_count, task.target_node_count),
-                    (result.status, result.reason, result.succeeded, result.failed),
+                    (
+                        task.status,
+                        task.revision,
+                        task.subtask_count,
+                        task.target_node_count,
+                    ),
+                    (
+                        result.status,
+                        result.reason,
+                        result.succeeded,
+                        result.failed,
+                    ),
                     (result.message_count, task.design_digest.clone()),
                 )
             };
@@ -681,9 +756,15 @@ impl History<'_> {
             assert_eq!(still(&stored), still(expected));
         }
         let count = |sql: &'static str| self.database.number(sql);
-        assert_eq!(count("SELECT count(*) FROM node_locks").await, self.model.locks.len() as i64);
+        assert_eq!(
+            count("SELECT count(*) FROM node_locks").await,
+            self.model.locks.len() as i64
+        );
         let waiting: usize = self.model.waiters.values().map(BTreeSet::len).sum();
-        assert_eq!(count("SELECT count(*) FROM node_lock_waiters").await, waiting as i64);
+        assert_eq!(
+            count("SELECT count(*) FROM node_lock_waiters").await,
+            waiting as i64
+        );
         let tasks = self.model.roots.len() + self.model.subtasks.len();
         assert_eq!(count("SELECT count(*) FROM tasks").await, tasks as i64);
         self.store.close().await;
@@ -703,8 +784,19 @@ async fn run(database: &Database, calls: &[Call]) -> (usize, usize) {
     };
     // Most of a history needs roots that run.
     let create = || Call::Create { key: None, body: 0 };
-    let start = |root| Call::Write { root, stale: false, act: Act::Start(NODES) };
-    for call in [Call::Register, create(), create(), Call::Claim(0, 2), start(0), start(1)] {
+    let start = |root| Call::Write {
+        root,
+        stale: false,
+        act: Act::Start(NODES),
+    };
+    for call in [
+        Call::Register,
+        create(),
+        create(),
+        Call::Claim(0, 2),
+        start(0),
+        start(1),
+    ] {
         history.call(&call).await;
     }
     for call in calls {

@@ -51,8 +51,21 @@ async fn every_call(store: &Store, owner: &Owner) -> Vec<(&'static str, Result<(
     let (first, second, third, fourth) = tokio::join!(
         async {
             tokio::join!(
-                async { ("create", store.create(root(Action::VerifyNode)).await.map(drop)) },
-                async { ("terminate", store.terminate(termination(TaskId::new_root())).await.map(drop)) },
+                async {
+                    (
+                        "create",
+                        store.create(root(Action::VerifyNode)).await.map(drop),
+                    )
+                },
+                async {
+                    (
+                        "terminate",
+                        store
+                            .terminate(termination(TaskId::new_root()))
+                            .await
+                            .map(drop),
+                    )
+                },
                 async { ("write", write.await) },
                 async { ("claim", store.claim(owner.instance, 1).await.map(drop)) },
                 async { ("renew", store.renew(owner.instance).await.map(drop)) },
@@ -64,7 +77,15 @@ async fn every_call(store: &Store, owner: &Owner) -> Vec<(&'static str, Result<(
                 async { ("task basic", found(store.task(id, View::Basic).await)) },
                 async { ("task full", found(store.task(id, View::Full).await)) },
                 async { ("tree", found(store.tree(id, None, View::Full, 10).await)) },
-                async { ("list", store.list(&all, order, None, 10, View::Full).await.map(drop)) },
+                async {
+                    (
+                        "list",
+                        store
+                            .list(&all, order, None, 10, View::Full)
+                            .await
+                            .map(drop),
+                    )
+                },
                 async { ("snapshot", found(store.snapshot(scope, &mut sink).await)) },
                 async { ("messages", store.messages(query).await.map(drop)) },
             )
@@ -72,8 +93,18 @@ async fn every_call(store: &Store, owner: &Owner) -> Vec<(&'static str, Result<(
         async {
             tokio::join!(
                 async { ("clock", store.clock().await.map(drop)) },
-                async { ("journal", store.journal(JournalScope::All, 0, 10).await.map(drop)) },
-                async { ("finishing", store.finishing_commit(&owner.task).await.map(drop)) },
+                async {
+                    (
+                        "journal",
+                        store.journal(JournalScope::All, 0, 10).await.map(drop),
+                    )
+                },
+                async {
+                    (
+                        "finishing",
+                        store.finishing_commit(&owner.task).await.map(drop),
+                    )
+                },
                 async { ("design", found(store.design("00d1").await)) },
                 async { ("queued roots", store.queued_roots().await.map(drop)) },
             )
@@ -116,7 +147,10 @@ async fn a_postgres_that_is_away_is_unavailable_and_nothing_else() {
         // The first time connections break, the second time none can be had.
         for _ in 0..2 {
             for (call, answer) in every_call(&store, &owner).await {
-                assert!(matches!(answer, Err(Error::Unavailable(_))), "{call}: {answer:?}");
+                assert!(
+                    matches!(answer, Err(Error::Unavailable(_))),
+                    "{call}: {answer:?}"
+                );
             }
         }
         cluster.resume();
@@ -214,7 +248,10 @@ async fn a_locked_root_keeps_nobody_else_waiting_for_long() {
         assert!(created.is_ok(), "{created:?}");
     }
     let answer = held.await.unwrap();
-    assert!(matches!(answer, Err(WriteError::Store(Error::Unavailable(_)))), "{answer:?}");
+    assert!(
+        matches!(answer, Err(WriteError::Store(Error::Unavailable(_)))),
+        "{answer:?}"
+    );
     holder.execute("ROLLBACK").await.unwrap();
     owner.add_node(0, "n1").await;
     assert_tells_the_state(&store).await;

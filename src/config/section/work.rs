@@ -35,7 +35,7 @@ pub struct Executor {
     pub retry_backoff: Duration,
     /// Most roots that one replica runs at a time.
     pub max_running_roots: u32,
-    /// Most nodes that one replica works on at a time.
+    /// Most nodes of one task that are worked on at a time.
     pub max_parallel_nodes: u32,
     /// How long each kind of step may take.
     pub timeout: StepTimeouts,
@@ -121,7 +121,7 @@ impl Executor {
                 "executor.max_parallel_nodes",
                 256,
                 1..=MAX_COUNT,
-                "Most nodes that one replica works on at a time.",
+                "Most nodes of one task that are worked on at a time; a replica works on four times as many at most.",
             ),
             timeout: StepTimeouts::read(reader),
         }

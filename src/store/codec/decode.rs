@@ -126,6 +126,7 @@ impl Reader<'_> {
                 failed: stored.failed,
                 error_count: stored.error_count,
                 message_count: stored.message_count,
+                running: stored.running_count,
             },
             subtask_count: stored.subtask_count,
             target_node_count: stored.target_node_count,

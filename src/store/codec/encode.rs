@@ -100,6 +100,7 @@ pub(super) fn task(task: &Task) -> Result<StoredTask, Error> {
         failed: task.result.failed,
         error_count: task.result.error_count,
         message_count: task.result.message_count,
+        running_count: task.result.running,
         subtask_count: task.subtask_count,
         target_node_count: task.target_node_count,
         current_step: step_number(task.current_step),

@@ -201,6 +201,8 @@ pub(super) struct StoredTask {
     pub(super) current_step: i32,
     #[prost(message, optional, boxed, tag = "37")]
     pub(super) detail: Option<Box<StoredDetail>>,
+    #[prost(uint32, tag = "38")]
+    pub(super) running_count: u32,
 }
 
 #[derive(Clone, PartialEq, prost::Message)]

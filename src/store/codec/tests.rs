@@ -66,6 +66,7 @@ fn task() -> Task {
             failed: 2,
             error_count: 3,
             message_count: 4,
+            running: 5,
         },
         subtask_count: 4,
         target_node_count: 1,
