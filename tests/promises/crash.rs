@@ -28,7 +28,7 @@ const POSTGRES_KILLS: u64 = 10;
 /// How many times as many kills as were asked for there may be.
 const MOST_ROUNDS: u64 = 3;
 
-const STEP_DURATION: Duration = Duration::from_millis(30);
+const STEP_DURATION: Duration = Duration::from_millis(60);
 
 /// Events of the two deployments that a kill waits for, at most: they have more than 300 together.
 const LAST_KILL: usize = 290;

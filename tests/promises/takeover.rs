@@ -16,6 +16,10 @@ use crate::support::stream::Follower;
 /// Lease, quarantine, and the work that is left, with room for a busy machine.
 const TAKEOVER_BOUND: Duration = Duration::from_secs(30);
 
+/// How long a call may come after its step began to run, and how often the ledger is looked at meanwhile.
+const CALL_BOUND: Duration = Duration::from_secs(30);
+const LOOK_AGAIN: Duration = Duration::from_millis(5);
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_a_dead_server_leaves_behind_the_other_finishes() {
     finish_after_death_at("apply_node_networking").await;
@@ -148,6 +152,12 @@ impl TwoServers {
         let mut stream = stream.expect("the fleet is watched");
         let runs = |task: &Task| task.step == step && task.status() == TaskStatus::Running;
         stream.until(|event| task_of(event).is_some_and(runs)).await;
+        // It runs before its driver is called, and nothing tells of the call but the ledger.
+        let begun = Instant::now();
+        while self.ledger().nodes_with(step).is_empty() {
+            assert!(begun.elapsed() < CALL_BOUND, "{step} is never called");
+            tokio::time::sleep(LOOK_AGAIN).await;
+        }
     }
 
     fn ledger(&self) -> Ledger {
