@@ -47,6 +47,23 @@ impl Case {
 }
 
 impl Call {
+    /// The method's name in its service.
+    pub(crate) fn method(&self) -> &'static str {
+        match self {
+            Self::Create(_) => "CreateTask",
+            Self::Get(_) => "GetTask",
+            Self::Tree(_) => "GetTaskTree",
+            Self::List(_) => "ListTasks",
+            Self::Messages(_) => "ListTaskMessages",
+            Self::Watch(_) => "WatchTask",
+            Self::WatchAll(_) => "WatchTasks",
+            Self::Wait(_) => "WaitTask",
+            Self::Terminate(_) => "TerminateTask",
+            Self::Retry(_) => "RetryTask",
+            Self::Resolve(_) => "ResolveNodeFilter",
+        }
+    }
+
     /// Makes the call and answers with its error, of a stream the first. Answers are not looked at.
     pub(crate) async fn send(self, client: &Client) -> Result<(), Status> {
         let mut tasks = client.tasks.clone();

@@ -22,6 +22,7 @@ mod creating;
 mod naming;
 mod reading;
 mod refused;
+mod selecting;
 
 mod idempotency;
 mod missing;

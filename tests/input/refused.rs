@@ -2,6 +2,9 @@
 
 use std::collections::BTreeSet;
 
+use drydock::proto::FILE_DESCRIPTOR_SET;
+use prost::Message as _;
+use prost_types::FileDescriptorSet;
 use tonic::Code;
 use tonic_types::StatusExt as _;
 
@@ -69,4 +72,21 @@ async fn check(client: &Client, case: Case) -> Result<(), String> {
         return Err(format!("{fields:?} instead of {:?}", case.fields));
     }
     Ok(())
+}
+
+#[test]
+fn every_method_has_a_bad_request() {
+    let mut cases = creating::cases("file:///designs/site.yaml");
+    cases.extend(reading::cases());
+    let tested: BTreeSet<_> = cases.iter().map(|case| case.call.method()).collect();
+    let set = FileDescriptorSet::decode(FILE_DESCRIPTOR_SET).expect("the descriptors");
+    let ours = set
+        .file
+        .iter()
+        .filter(|file| file.package() == "drydock.v1");
+    let methods = ours
+        .flat_map(|file| &file.service)
+        .flat_map(|service| &service.method);
+    let methods: BTreeSet<_> = methods.map(|method| method.name()).collect();
+    assert_eq!(methods, tested);
 }

@@ -25,7 +25,10 @@ const SQLITE_KILLS: u64 = 30;
 /// Each waits out a lease, so there are fewer.
 const POSTGRES_KILLS: u64 = 10;
 
-const STEP_DURATION: Duration = Duration::from_millis(20);
+/// How many times as many kills as were asked for there may be.
+const MOST_ROUNDS: u64 = 3;
+
+const STEP_DURATION: Duration = Duration::from_millis(60);
 
 /// Events of the two deployments that a kill waits for, at most: they have more than 300 together.
 const LAST_KILL: usize = 290;
@@ -45,18 +48,22 @@ fn kills(default: u64) -> u64 {
     asked.map_or(default, |count| count.parse().expect("a number of kills"))
 }
 
+/// Kills servers until there were enough kills, and half as many with a step open. On a machine that is so
+/// busy that kills come late there are more, within [`MOST_ROUNDS`].
 async fn survive<F: Future<Output = Database>>(kills: u64, fresh: impl Fn() -> F) {
+    let mut done = 0;
     let mut with_open_step = 0;
-    for seed in 0..kills {
+    while done < kills || with_open_step * 2 < kills {
+        assert!(
+            done < kills * MOST_ROUNDS,
+            "kills miss the steps: {with_open_step} of {done}"
+        );
         let database = fresh().await;
-        println!("seed {seed} on {:?}", database.kind);
-        with_open_step += u64::from(one_kill(seed, &database).await);
+        println!("seed {done} on {:?}", database.kind);
+        with_open_step += u64::from(one_kill(done, &database).await);
+        done += 1;
     }
-    println!("{with_open_step} of {kills} kills left a step open");
-    assert!(
-        with_open_step * 2 >= kills,
-        "kills miss the steps: {with_open_step} of {kills}"
-    );
+    println!("{with_open_step} of {done} kills left a step open");
 }
 
 /// Kills a server in the middle of two deployments; whether a step was open then.

@@ -9,8 +9,9 @@ use uuid::Uuid;
 
 use crate::support::client::{Client, create_request, reason};
 use crate::support::database::Database;
+use crate::support::ledger::Ledger;
 use crate::support::postgres::Cluster;
-use crate::support::server::Launch;
+use crate::support::server::{Launch, SHORT_LEASE};
 use crate::support::site::{Machine, Site};
 use crate::support::stream::Follower;
 
@@ -53,14 +54,24 @@ async fn a_server_without_its_database_gives_up_and_says_why() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn work_goes_on_when_the_database_is_back() {
+    outlive_outages(|launch| launch, Duration::ZERO).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn work_goes_on_after_an_outage_longer_than_the_lease() {
+    outlive_outages(Launch::with_short_leases, SHORT_LEASE * 2).await;
+}
+
+/// Takes the database away twice during a deployment, the second time by a crash, for as long as a restart
+/// takes and `at_least`.
+async fn outlive_outages(leases: fn(Launch) -> Launch, at_least: Duration) {
     let cluster = tokio::task::block_in_place(Cluster::start);
     let database = Database::at(cluster.database().await);
     let site = Site::of(&Machine::many(6));
-    let server = Launch::on(&database)
+    let launch = Launch::on(&database)
         .designs_in(site.directory())
-        .set("simulated.step_duration", "300ms")
-        .start()
-        .await;
+        .set("simulated.step_duration", "300ms");
+    let server = leases(launch).start().await;
     let client = Client::of(server.address());
     let task = client
         .create(TaskAction::DeployNode, &site.reference())
@@ -90,17 +101,22 @@ async fn work_goes_on_when_the_database_is_back() {
         let created = client.try_create(request.clone()).await;
         check_unavailable(&created.expect_err("nothing can be created"));
 
+        // The passing of this time is what the test is about.
+        tokio::time::sleep(at_least).await;
         tokio::task::block_in_place(|| cluster.resume());
         let created = until_answered(&client, &request).await;
         let again = until_answered(&client, &request).await;
         assert_eq!(created, again, "one request, one task");
-        let ended = Follower::of(&client, &created).finish(None);
-        ended.await;
+        Follower::of(&client, &created).finish(None).await;
     }
     follower.await.expect("the watcher sees the end");
     let task = client.get(&task.task_id).await;
     assert_eq!(task.status(), TaskStatus::Complete);
     assert_eq!(task.result.and_then(|result| result.success_count), Some(6));
+    let ledger = Ledger::read(&database.ledger());
+    ledger
+        .check_nothing_acted_twice()
+        .expect("nothing destructive is done twice");
 }
 
 fn check_unavailable(status: &Status) {

@@ -3,17 +3,22 @@
 use std::time::{Duration, Instant};
 
 use drydock::proto::v1::task_event::Event as Arm;
-use drydock::proto::v1::{ResultStatus, TaskAction, TaskEvent, TaskStatus};
+use drydock::proto::v1::{ResultStatus, Task, TaskAction, TaskEvent, TaskStatus};
+use tokio::task::JoinHandle;
 
 use crate::support::client::Client;
 use crate::support::database::Database;
 use crate::support::ledger::Ledger;
-use crate::support::server::Launch;
+use crate::support::server::{Launch, Server};
 use crate::support::site::{Machine, Site};
 use crate::support::stream::Follower;
 
 /// Lease, quarantine, and the work that is left, with room for a busy machine.
-const TAKEOVER_BOUND: Duration = Duration::from_secs(20);
+const TAKEOVER_BOUND: Duration = Duration::from_secs(30);
+
+/// How long a call may come after its step began to run, and how often the ledger is looked at meanwhile.
+const CALL_BOUND: Duration = Duration::from_secs(30);
+const LOOK_AGAIN: Duration = Duration::from_millis(5);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_a_dead_server_leaves_behind_the_other_finishes() {
@@ -25,26 +30,50 @@ async fn a_guarded_step_of_a_dead_server_is_adopted() {
     finish_after_death_at("deploy_node").await;
 }
 
+/// The owner of a deployment sleeps past its lease in the middle of its work, wakes when another has
+/// finished it, and leaves it alone.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_that_slept_past_its_lease_touches_nothing() {
+    let two = TwoServers::start().await;
+    let follower = two.follower();
+    two.await_step("deploy_node").await;
+    two.owner.pause().await;
+    let watched = follower.await.expect("the watcher sees the end");
+    let before = two.ledger().0.len();
+    two.owner.wake().await;
+
+    // It serves again, and works again: under another name, as its lease is gone.
+    let client = Client::of(two.owner.address());
+    let small = two.site.add("small", &Machine::many(1));
+    let next = client.create(TaskAction::VerifyNode, &small).await;
+    Follower::of(&client, &next.task_id).finish(None).await;
+    let ledger = two.ledger();
+    let late = ledger.0[before..].iter();
+    let late: Vec<_> = late.filter(|line| line.step == "deploy_node").collect();
+    assert!(late.is_empty(), "{late:?}");
+    ledger
+        .check_nothing_acted_twice()
+        .expect("nothing destructive is done twice");
+    let afterwards = Follower::of(&client, &two.task_id).finish(None).await;
+    assert_eq!(
+        afterwards.events.last().map(|event| &event.event),
+        watched.events.last().map(|event| &event.event),
+        "the end stays as it was told"
+    );
+}
+
 /// Kills the owner of a deployment while `step` runs on one of its nodes.
 async fn finish_after_death_at(step: &str) {
-    let database = Database::postgres().await;
-    let site = Site::of(&Machine::many(4));
-    let launch = Launch::on(&database)
-        .designs_in(site.directory())
-        .with_short_leases()
-        .set("simulated.step_duration", "300ms");
-    // The owner is the only server when the task comes, so it is known which one it is.
-    let owner = launch.start().await;
-    let client = Client::of(owner.address());
-    let task = client
-        .create(TaskAction::DeployNode, &site.reference())
-        .await;
-    let other = launch.start().await;
-    let survivor = Client::of(other.address());
-    let mut stream = survivor.watch(&task.task_id).await;
-    let follower = tokio::spawn(Follower::of(&survivor, &task.task_id).finish(None));
-
-    stream.until(|event| runs(event, step)).await;
+    let two = TwoServers::start().await;
+    let follower = two.follower();
+    two.await_step(step).await;
+    let TwoServers {
+        database,
+        owner,
+        other,
+        task_id,
+        ..
+    } = two;
     owner.kill().await;
     let killed = Instant::now();
     let at_kill = Ledger::read(&database.ledger());
@@ -58,24 +87,89 @@ async fn finish_after_death_at(step: &str) {
         "the survivor's streams are not touched"
     );
 
-    let task = survivor.get(&task.task_id).await;
+    let task = Client::of(other.address()).get(&task_id).await;
     assert_eq!(task.status(), TaskStatus::Complete);
     let result = task.result.expect("a result");
     assert_eq!(result.status(), ResultStatus::Success, "{result:?}");
-    let ledger = Ledger::read(&database.ledger());
-    ledger
+    Ledger::read(&database.ledger())
         .check_nothing_acted_twice()
         .expect("nothing destructive is done twice");
 }
 
-fn runs(event: &TaskEvent, step: &str) -> bool {
-    let task = match &event.event {
-        Some(Arm::Snapshot(task)) => task,
-        Some(Arm::StatusChanged(change)) => match &change.task {
-            Some(task) => task,
-            None => return false,
-        },
-        _ => return false,
-    };
-    task.step == step && task.status() == TaskStatus::Running
+/// Two servers on one database, and a deployment of which it is known who runs it.
+struct TwoServers {
+    database: Database,
+    site: Site,
+    owner: Server,
+    other: Server,
+    task_id: String,
+    /// The position before the deployment.
+    before: String,
+}
+
+impl TwoServers {
+    async fn start() -> Self {
+        let database = Database::postgres().await;
+        let site = Site::of(&Machine::many(4));
+        let launch = Launch::on(&database)
+            .designs_in(site.directory())
+            .with_short_leases()
+            .set("simulated.step_duration", "1s");
+        let owner = launch.start().await;
+        let other = launch.start().await;
+        let client = Client::of(owner.address());
+        let before = client.position(None).await;
+        // Asleep, it claims nothing.
+        other.pause().await;
+        let task = client
+            .create(TaskAction::DeployNode, &site.reference())
+            .await;
+        let mut stream = client.watch(&task.task_id).await;
+        stream
+            .until(|event| task_of(event).is_some_and(|task| task.started.is_some()))
+            .await;
+        other.wake().await;
+        Self {
+            database,
+            site,
+            owner,
+            other,
+            task_id: task.task_id,
+            before,
+        }
+    }
+
+    /// Follows the deployment at the server that does not run it.
+    fn follower(&self) -> JoinHandle<Follower> {
+        let survivor = Client::of(self.other.address());
+        tokio::spawn(Follower::of(&survivor, &self.task_id).finish(None))
+    }
+
+    /// Returns once `step` runs on one of the nodes, also where that was a moment ago.
+    async fn await_step(&self, step: &str) {
+        let client = Client::of(self.owner.address());
+        let stream = client.watch_fleet(None, &self.before).await;
+        let mut stream = stream.expect("the fleet is watched");
+        let runs = |task: &Task| task.step == step && task.status() == TaskStatus::Running;
+        stream.until(|event| task_of(event).is_some_and(runs)).await;
+        // It runs before its driver is called, and nothing tells of the call but the ledger.
+        let begun = Instant::now();
+        while self.ledger().nodes_with(step).is_empty() {
+            assert!(begun.elapsed() < CALL_BOUND, "{step} is never called");
+            tokio::time::sleep(LOOK_AGAIN).await;
+        }
+    }
+
+    fn ledger(&self) -> Ledger {
+        Ledger::read(&self.database.ledger())
+    }
+}
+
+/// The task that an event holds, if it tells of a status.
+fn task_of(event: &TaskEvent) -> Option<&Task> {
+    match event.event.as_ref()? {
+        Arm::Snapshot(task) => Some(task),
+        Arm::StatusChanged(change) => change.task.as_ref(),
+        _ => None,
+    }
 }

@@ -18,6 +18,9 @@ const START_BOUND: Duration = Duration::from_secs(90);
 /// How much of a server's log a failed test shows, in bytes from the end.
 const SHOWN_LOG: usize = 16 * 1024;
 
+/// A lease that a test has the patience for.
+pub(crate) const SHORT_LEASE: Duration = Duration::from_secs(3);
+
 /// What to start.
 #[derive(Clone, Debug)]
 pub(crate) struct Launch {
@@ -55,9 +58,9 @@ impl Launch {
         self
     }
 
-    /// Sets leases that a test has the patience for.
+    /// Sets [`SHORT_LEASE`] and what goes with it.
     pub(crate) fn with_short_leases(self) -> Self {
-        self.set("executor.lease", "3s")
+        self.set("executor.lease", format!("{}s", SHORT_LEASE.as_secs()))
             .set("executor.renew", "500ms")
             .set("executor.call_timeout", "500ms")
             .set("executor.margin", "200ms")
@@ -168,11 +171,24 @@ impl Server {
 
     /// Asks it to stop, as an administrator does.
     pub(crate) async fn terminate(&self) {
+        self.signal("TERM").await;
+    }
+
+    /// Takes its time away: to everybody else it is dead, and it does not notice.
+    pub(crate) async fn pause(&self) {
+        self.signal("STOP").await;
+    }
+
+    /// Gives its time back.
+    pub(crate) async fn wake(&self) {
+        self.signal("CONT").await;
+    }
+
+    async fn signal(&self, name: &str) {
         let id = self.child.id().expect("the server runs");
-        let done = Command::new("kill")
-            .args(["-TERM", &id.to_string()])
-            .status();
-        assert!(done.await.expect("kill runs").success());
+        let mut command = Command::new("kill");
+        command.args([format!("-{name}"), id.to_string()]);
+        assert!(command.status().await.expect("kill runs").success());
     }
 
     /// Waits for its end.
