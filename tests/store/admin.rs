@@ -133,7 +133,9 @@ async fn postgres_without_durable_commits_is_refused() {
     };
     let name = url.rsplit('/').next().unwrap();
     database
-        .execute(&format!("ALTER DATABASE {name} SET synchronous_commit = off"))
+        .execute(&format!(
+            "ALTER DATABASE {name} SET synchronous_commit = off"
+        ))
         .await;
     match Store::open(database.options()).await.map(drop) {
         Err(OpenError::NotDurable { setting, value }) => {

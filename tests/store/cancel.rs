@@ -36,7 +36,11 @@ async fn call(store: Store, owner: Owner, number: u32) {
         5 => drop(store.task(owner.id(), View::Full).await),
         6 => {
             let all = TaskFilter::default();
-            drop(store.list(&all, Order::CreatedDescending, None, 50, View::Full).await);
+            drop(
+                store
+                    .list(&all, Order::CreatedDescending, None, 50, View::Full)
+                    .await,
+            );
         }
         7 => drop(store.tree(owner.id(), None, View::Full, 100).await),
         8 => {
@@ -108,7 +112,9 @@ async fn no_transaction_is_left(database: &Database) {
         // The one writer: whoever is left inside keeps everybody else out.
         let mut session = database.sqlite_session().await;
         for sql in ["BEGIN IMMEDIATE", "ROLLBACK"] {
-            sqlx::Executor::execute(&mut session, sql).await.expect("nobody is inside");
+            sqlx::Executor::execute(&mut session, sql)
+                .await
+                .expect("nobody is inside");
         }
         return;
     }
@@ -117,7 +123,11 @@ async fn no_transaction_is_left(database: &Database) {
                 AND state_change < clock_timestamp() - interval '300 milliseconds'";
     // Longer than the age asked for: what is idle now shows in the second look.
     for _ in 0..2 {
-        assert_eq!(database.number(open).await, 0, "a transaction is open and nobody works in it");
+        assert_eq!(
+            database.number(open).await,
+            0,
+            "a transaction is open and nobody works in it"
+        );
         tokio::time::sleep(Duration::from_millis(400)).await;
     }
 }

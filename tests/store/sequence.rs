@@ -41,7 +41,10 @@ where
     let mut creating =
         tokio::spawn(async move { create(&later, root(Action::DeployNode)).await.task_id });
     let early = tokio::time::timeout(HELD, &mut creating).await;
-    assert!(early.is_err(), "a later sequence was committed before an earlier one");
+    assert!(
+        early.is_err(),
+        "a later sequence was committed before an earlier one"
+    );
     assert_eq!(visible(store, 2).await, [0i64; 0]);
     assert_eq!(store.clock().await.unwrap().last, 2);
     holder.execute("COMMIT").await.unwrap();
@@ -70,13 +73,19 @@ async fn postgres_readers_never_pass_an_open_transaction() {
     database.execute(insert).await;
     let mut reader = database.session().await;
     let mut after = async |position: i64| -> Vec<i64> {
-        let sql = AssertSqlSafe(format!("SELECT id FROM serial WHERE id > {position} ORDER BY id"));
+        let sql = AssertSqlSafe(format!(
+            "SELECT id FROM serial WHERE id > {position} ORDER BY id"
+        ));
         let rows = reader.fetch_all(sql).await.unwrap();
         rows.iter().map(|row| row.get(0)).collect()
     };
     assert_eq!(after(0).await, [2], "the later one is visible first");
     open.execute("COMMIT").await.unwrap();
-    assert_eq!(after(2).await, [0i64; 0], "and the earlier one is lost for a reader behind it");
+    assert_eq!(
+        after(2).await,
+        [0i64; 0],
+        "and the earlier one is lost for a reader behind it"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

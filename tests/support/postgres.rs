@@ -7,10 +7,6 @@
 //! Nothing survives the test process, however it ends: a shell waits on a pipe that closes with
 //! the process, then stops the server and removes its directory. A guard with `Drop` would not
 //! do: libtest never drops statics, and a killed process drops nothing.
-#![expect(
-    clippy::allow_attributes,
-    reason = "whether an item is dead differs between the test binaries that include this file"
-)]
 #![allow(
     dead_code,
     unreachable_pub,
