@@ -15,16 +15,17 @@ mod postgres;
 #[macro_use]
 mod database;
 mod fold;
+mod model;
 mod tree;
 
 mod admin;
 mod cancel;
 mod claim;
 mod create;
+mod history;
 mod journal;
 mod list;
 mod message;
-mod model;
 mod node_lock;
 mod outage;
 mod sequence;
