@@ -80,6 +80,8 @@ impl Line {
         };
         let deadline = self.step_deadline();
         let mut begun = self.enter != Enter::Fresh;
+        // Whether anyone may have called it before: only then can its time be over already.
+        let mut called = begun;
         let mut retrying = false;
         let mut told = 0;
         let mut last_told = None;
@@ -101,6 +103,14 @@ impl Line {
             if !tree.pen.life.wait_for(tree.options.call_needs()).await {
                 return Err(Halt::Gone);
             }
+            // Also for a guarded step that was found absent: what has no time left is not begun.
+            if asked == Asked::Start && called && Instant::now() >= deadline {
+                if begun {
+                    self.give_up(&driver, &call).await?;
+                }
+                return Ok(Ran::Ended(self.overdue()));
+            }
+            called = true;
             let answer = match asked {
                 // Reads only and is bounded: a stop waits for it.
                 Asked::Find => match self.bounded(driver.find(&call)).await? {
@@ -194,9 +204,7 @@ impl Line {
             }
             if self.pause(wait.min(left)).await? == Woken::Elapsed && wait >= left {
                 self.give_up(&driver, &call).await?;
-                let limit = self.step_timeout();
-                let text = format!("did not end within {} s", limit.as_secs());
-                return Ok(Ran::Ended(StepResult::timed_out(text)));
+                return Ok(Ran::Ended(self.overdue()));
             }
         }
     }
@@ -246,6 +254,11 @@ impl Line {
             (clock::now() - started).to_std().unwrap_or_default()
         });
         Instant::now() + self.step_timeout().saturating_sub(spent)
+    }
+
+    fn overdue(&self) -> StepResult {
+        let limit = self.step_timeout();
+        StepResult::timed_out(format!("did not end within {} s", limit.as_secs()))
     }
 
     fn step_timeout(&self) -> Duration {
