@@ -83,6 +83,13 @@ impl Course {
         let timeout = sleep(self.time_left());
         tokio::pin!(timeout);
         let mut overdue = false;
+        // Before anything begins: a root that is taken over may have been overdue for long.
+        if self.time_left().is_zero() && !tree.stop.is_cancelled() && !tree.leave.is_cancelled() {
+            overdue = true;
+            if let Err(halt) = self.time_out().await {
+                self.halted(&mut running, halt);
+            }
+        }
         let mut tick = interval(tree.options.poll_interval);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
