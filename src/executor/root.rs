@@ -21,7 +21,7 @@ use super::waiting::Waiting;
 use crate::clock;
 use crate::domain::inventory::{Inventory, InventoryError};
 use crate::domain::{Action, Reason, RootFacts, Task, TaskStatus, plan};
-use crate::store::{Claimed, Ending, PreviousOwner, RootChange, Start};
+use crate::store::{Claimed, Ending, PreviousOwner, RootChange, Start, Written};
 
 /// Runs one claimed root.
 pub(super) struct Runner {
@@ -129,7 +129,12 @@ impl Runner {
             self.claimed.site.clone(),
         )
         .await?;
-        self.announce(pen, &resumed.site).await?;
+        let announced = self.announce(pen, &resumed.site).await?;
+        if announced.root_status >= TaskStatus::Terminating && task.status == TaskStatus::Running {
+            // It was asked to stop after it was claimed, maybe before this runner could be told.
+            // Only its owner times a root out, so this is no timeout.
+            self.signals.stop.cancel();
+        }
 
         let pending = Pending::new(resumed.targets.len(), resumed.present);
         let without_design = resumed.design.is_none() && resumed.damage.is_none();
@@ -261,7 +266,7 @@ impl Runner {
     }
 
     /// Tells those who watch that the tree has a new owner.
-    async fn announce(&self, pen: &Pen, site: &str) -> Result<(), Halt> {
+    async fn announce(&self, pen: &Pen, site: &str) -> Result<Written, Halt> {
         let before = match self.claimed.previous {
             PreviousOwner::None => "which had no owner".to_owned(),
             PreviousOwner::Released => "which its owner gave back".to_owned(),
@@ -274,7 +279,7 @@ impl Runner {
         write
             .root_messages
             .push(About::site(site).note(write.now, text));
-        pen.write(write).await.map(|_| ())
+        pen.write(write).await
     }
 
     fn tree(
