@@ -94,6 +94,7 @@ impl Course {
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             self.fill(&mut running);
+            self.stop_waiting(&mut running).await;
             self.signals.waits.store(
                 !self.waiting.is_empty() || !running.trying.is_empty(),
                 Ordering::Release,
@@ -212,6 +213,18 @@ impl Course {
         // A place in the queue that is not polled would keep a slot from others.
         if !room(running) || !self.can_begin() {
             running.slot = None;
+        }
+    }
+
+    /// Ends what waits as soon as the stop is seen: it need not wait for what runs.
+    async fn stop_waiting(&mut self, running: &mut Running) {
+        let tree = Arc::clone(&self.tree);
+        let leaving = tree.leave.is_cancelled() || tree.pen.gone.is_cancelled();
+        if !tree.stop.is_cancelled() || leaving || self.waiting.is_empty() {
+            return;
+        }
+        if let Err(halt) = self.waiting.terminate(&tree).await {
+            self.halted(running, halt);
         }
     }
 
