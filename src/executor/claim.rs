@@ -55,6 +55,8 @@ struct Crew {
     runners: JoinSet<(TaskId, Exit)>,
     /// Roots whose run found a defect: their next run only ends them.
     broken: HashSet<TaskId>,
+    /// Whether there may be roots of ours without a runner: a claim's answer was lost.
+    doubt: bool,
     /// The ids of runners, to know which one panicked.
     ids: HashMap<tokio::task::Id, TaskId>,
 }
@@ -68,6 +70,7 @@ impl Claimer {
                 life,
                 runners: JoinSet::new(),
                 broken: HashSet::new(),
+                doubt: false,
                 ids: HashMap::new(),
             };
             self.work(&mut crew).await;
@@ -75,6 +78,10 @@ impl Claimer {
             // calls. No root is claimed again before its last runner is gone.
             while let Some(joined) = crew.runners.join_next_with_id().await {
                 self.joined(&mut crew, joined);
+            }
+            // A root that nobody runs was not left between two calls by anyone.
+            if self.shared.drain.is_cancelled() && (crew.doubt || !crew.broken.is_empty()) {
+                self.shared.unclean.cancel();
             }
             if crew.life.lost.is_cancelled() && !self.shared.drain.is_cancelled() {
                 tokio::select! {
@@ -140,6 +147,7 @@ impl Claimer {
                 Ok(Ok(claimed)) => claimed,
                 Ok(Err(error)) => {
                     tracing::warn!(error = %error_chain(&error), "claim failed");
+                    crew.doubt = true;
                     return;
                 }
                 Err(panic) => {
@@ -161,6 +169,7 @@ impl Claimer {
     /// Compares what the store says this replica owns with what it runs: finds stops whose hint
     /// was lost, and roots without a runner (their claim's answer was lost, or a run broke).
     async fn look(&self, crew: &mut Crew) {
+        let mut doubt = false;
         let owned = match self.shared.store.owned(crew.life.instance).await {
             Ok(owned) => owned,
             Err(error) => {
@@ -173,14 +182,15 @@ impl Claimer {
                 Some(signals) if status >= TaskStatus::Terminating => signals.stop.cancel(),
                 Some(_) => {}
                 None if status.is_terminal() => {}
-                None if crew.runners.len() >= self.shared.options.max_running_roots => {}
                 None => {
                     if let Err(error) = self.adopt(crew, root, epoch).await {
                         tracing::warn!(task_id = %root, error = %error_chain(&error), "root not adopted");
+                        doubt = true;
                     }
                 }
             }
         }
+        crew.doubt = doubt;
     }
 
     /// Gives a runner to a root that this replica owns and does not run.

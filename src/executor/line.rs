@@ -4,6 +4,7 @@
 //! the next one starts: a write ends a step and adds the next, or ends the line.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use super::message::About;
 use super::outcome::StepResult;
@@ -33,6 +34,8 @@ pub(super) struct Line {
     pub(super) history: Vec<StepEnd>,
     /// Whether the step was found running, and how its owner left it.
     pub(super) enter: Enter,
+    /// Whether the step is a vanished owner's and was not called by this one yet.
+    pub(super) unmet: bool,
 }
 
 /// How a line ended, for the root's runner.
@@ -80,6 +83,7 @@ impl Line {
             step: None,
             history: Vec::new(),
             enter: Enter::Fresh,
+            unmet: false,
         }
     }
 
@@ -119,6 +123,13 @@ impl Line {
                 Err(Halt::Stopping) => return self.stop(Some(result)).await,
                 Err(halt) => return Err(halt),
             }
+        }
+    }
+
+    /// Counts the step as met: whatever its vanished owner was doing to it has been seen to.
+    pub(super) fn meet(&mut self) {
+        if std::mem::take(&mut self.unmet) {
+            self.tree.unmet.fetch_sub(1, Ordering::AcqRel);
         }
     }
 

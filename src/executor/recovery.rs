@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use super::design_source::{DesignFailure, DesignSource};
 use super::freeze::NO_SITE;
@@ -175,6 +176,10 @@ fn with_steps(mut line: Line, mut steps: Vec<Task>, enter: Enter) -> Result<Line
         } else {
             line.step = Some(Subtask::found(step));
             line.enter = enter;
+            if enter == Enter::Vanished {
+                line.unmet = true;
+                line.tree.unmet.fetch_add(1, Ordering::AcqRel);
+            }
         }
     }
     Ok(line)

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use tokio::time::Instant;
 
@@ -16,6 +16,7 @@ use super::message::About;
 use super::pen::{Halt, OPEN, Pen, QUEUED, RUNNING, TERMINATING};
 use super::pending::Pending;
 use super::recovery;
+use super::step::Enter;
 use super::tree::{Tree, Words};
 use super::waiting::Waiting;
 use crate::clock;
@@ -78,7 +79,15 @@ impl Runner {
                 self.fail_unstarted(pen).await
             }
             TaskStatus::Requested | TaskStatus::Queued => self.start(pen).await,
-            TaskStatus::Running | TaskStatus::Terminating => self.take_over(pen).await,
+            TaskStatus::Running | TaskStatus::Terminating => {
+                let taken_over = self.take_over(pen).await;
+                let vanished = recovery::enter_after(self.claimed.previous) == Enter::Vanished;
+                // Nobody met what the vanished owner left: the next owner must be as careful.
+                if taken_over.is_err() && vanished && self.shared.drain.is_cancelled() {
+                    self.shared.unclean.cancel();
+                }
+                taken_over
+            }
             TaskStatus::Complete | TaskStatus::Terminated => Ok(Exit::Done),
         }
     }
@@ -204,7 +213,12 @@ impl Runner {
             ready,
         };
         let ending = match course.run().await? {
-            CourseEnd::Left => return Ok(Exit::Left),
+            CourseEnd::Left => {
+                if tree.unmet.load(Ordering::Acquire) > 0 {
+                    self.shared.unclean.cancel();
+                }
+                return Ok(Exit::Left);
+            }
             CourseEnd::Through => Ending::Done,
             CourseEnd::Stopped if defect => Ending::Failed(
                 Reason::Internal,
@@ -306,6 +320,7 @@ impl Runner {
             stop: self.signals.stop.clone(),
             leave: self.shared.drain.child_token(),
             quarantine,
+            unmet: AtomicUsize::new(0),
             timed_out: AtomicBool::new(false),
             words: Words::new(),
         })

@@ -76,6 +76,7 @@ impl Line {
         let driver = Arc::clone(tree.drivers.driver(&call));
         let policy = driver.policy(&call);
         let Some(mut asked) = first_call(self.enter, policy) else {
+            self.meet();
             return Ok(Ran::Ended(StepResult::lost()));
         };
         let deadline = self.step_deadline();
@@ -108,6 +109,7 @@ impl Line {
                 if begun {
                     self.give_up(&driver, &call).await?;
                 }
+                self.meet();
                 return Ok(Ran::Ended(self.overdue()));
             }
             called = true;
@@ -115,11 +117,13 @@ impl Line {
                 // Reads only and is bounded: a stop waits for it.
                 Asked::Find => match self.bounded(driver.find(&call)).await? {
                     Ok(Mark::Absent) => {
+                        self.meet();
                         asked = Asked::Start;
                         begun = false;
                         continue;
                     }
                     Ok(Mark::Present) => {
+                        self.meet();
                         asked = Asked::Poll;
                         begun = true;
                         continue;
@@ -150,6 +154,7 @@ impl Line {
                 }
             };
 
+            self.meet();
             retrying = answer.is_err();
             let wait = match answer {
                 Ok(Progress::Done(report)) if report.found => {

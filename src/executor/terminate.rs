@@ -63,6 +63,10 @@ impl Line {
         } else {
             self.wait_for_end(driver, call, in_flight).await?
         };
+        match settled {
+            Settled::Left => {}
+            Settled::Stopped | Settled::Unconfirmed(_) | Settled::Ended(_) => self.meet(),
+        }
         Ok(Ran::Stopped(settled))
     }
 
