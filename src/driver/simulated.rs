@@ -157,7 +157,12 @@ impl Driver for Simulated {
                 .map_err(|error| unwritten(&error, false))?;
         }
         let Some(ledger::Mark { started, ended, .. }) = self.ledger.mark(call.task_id) else {
-            return Err(failed(format!("{} was not started", call.step)));
+            return Err(DriverError {
+                kind: ErrorKind::NotStarted,
+                transient: false,
+                not_sent: false,
+                message: format!("{} was not started", call.step),
+            });
         };
         match ended {
             None => self.progress(call, started).await,

@@ -165,9 +165,7 @@ impl Line {
                     tree.options.ask_again_interval
                 }
                 Ok(Progress::Done(report)) => {
-                    let text = report.message;
-                    let text = text.unwrap_or_else(|| "the node is not known".to_owned());
-                    return Ok(Ran::Ended(StepResult::failed(text)));
+                    return Ok(Ran::Ended(StepResult::not_found(report)));
                 }
                 Ok(Progress::Running {
                     poll_after,
