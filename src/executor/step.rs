@@ -84,6 +84,7 @@ impl Line {
         // Whether anyone may have called it before: only then can its time be over already.
         let mut called = begun;
         let mut retrying = false;
+        let mut unanswered = 0;
         let mut told = 0;
         let mut last_told = None;
 
@@ -156,6 +157,9 @@ impl Line {
 
             self.meet();
             retrying = answer.is_err();
+            if answer.is_ok() {
+                unanswered = 0;
+            }
             let wait = match answer {
                 Ok(Progress::Done(report)) if report.found => {
                     return Ok(Ran::Ended(StepResult::Succeeded(report)));
@@ -183,7 +187,29 @@ impl Line {
                     poll_after.clamp(MIN_POLL, MAX_POLL)
                 }
                 Err(error) => {
+                    // Says nothing about the work and takes no attempt from it: it is asked after
+                    // until its time is over.
+                    if asked == Asked::Poll && error.transient {
+                        unanswered += 1;
+                        let text = error.message.clone();
+                        if unanswered == 1 && told < MAX_PROGRESS_MESSAGES {
+                            told += 1;
+                            self.tell(format!("not answered, asking again: {text}"), 0)
+                                .await?;
+                        }
+                        let base = tree.options.retry_backoff;
+                        let wait = retry::backoff(base, unanswered, rand::random());
+                        if self.out_of_time(deadline, wait).await? {
+                            self.give_up(&driver, &call).await?;
+                            return Ok(Ran::Ended(self.overdue()));
+                        }
+                        continue;
+                    }
                     let Some(again) = retry::decide(policy, asked, &error, call.attempt - 1) else {
+                        // A poll tells that the work is over; after anything else it may go on.
+                        if asked != Asked::Poll {
+                            self.give_up(&driver, &call).await?;
+                        }
                         return Ok(Ran::Ended(StepResult::failed(error.message)));
                     };
                     let text = format!("attempt {} failed: {error}", call.attempt);
@@ -194,18 +220,16 @@ impl Line {
                     asked = match again {
                         Again::Find => Asked::Find,
                         Again::Start => Asked::Start,
-                        Again::Poll => Asked::Poll,
                     };
                     wait
                 }
             };
-            let left = deadline.saturating_duration_since(Instant::now());
             // A step that a successor could not try again is not left waiting.
             let hurry = retrying && policy == Policy::Once && tree.leave.is_cancelled();
-            if hurry && !left.is_zero() {
+            if hurry && Instant::now() < deadline {
                 continue;
             }
-            if self.pause(wait.min(left)).await? == Woken::Elapsed && wait >= left {
+            if self.out_of_time(deadline, wait).await? {
                 self.give_up(&driver, &call).await?;
                 return Ok(Ran::Ended(self.overdue()));
             }
@@ -313,6 +337,12 @@ impl Line {
         }
     }
 
+    /// Waits, at the most until `deadline`; true: that has come.
+    async fn out_of_time(&self, deadline: Instant, wait: Duration) -> Result<bool, Halt> {
+        let left = deadline.saturating_duration_since(Instant::now());
+        Ok(self.pause(wait.min(left)).await? == Woken::Elapsed && wait >= left)
+    }
+
     async fn pause(&self, wait: Duration) -> Result<Woken, Halt> {
         let tree = &self.tree;
         tokio::select! {
@@ -324,7 +354,8 @@ impl Line {
         }
     }
 
-    /// Asks overdue work to stop. It failed whatever comes of that, so an error is only logged.
+    /// Asks work to stop before its step ends as failed: the node is free afterwards. It failed
+    /// whatever comes of that, so an error is only logged.
     async fn give_up(&self, driver: &Arc<dyn Driver>, call: &StepCall) -> Result<(), Halt> {
         if !driver.interruptible(call.step) {
             return Ok(());
@@ -339,7 +370,7 @@ impl Line {
             return Err(Halt::Gone);
         }
         if let Err(error) = self.bounded(driver.cancel(call)).await? {
-            tracing::warn!(task_id = %call.task_id, %error, "overdue step not cancelled");
+            tracing::warn!(task_id = %call.task_id, %error, "given up step not cancelled");
         }
         Ok(())
     }
