@@ -1,10 +1,13 @@
 //! Running one step: its driver calls, attempts and limits.
 
+use std::future::poll_fn;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, sleep, sleep_until};
 
+use super::lease::Life;
 use super::line::{Line, Slot};
 use super::outcome::StepResult;
 use super::pen::{Halt, RUNNING};
@@ -134,18 +137,18 @@ impl Line {
                 Asked::Start | Asked::Poll => {
                     begun = true;
                     let held = call.clone();
-                    let mut in_flight = Box::pin(async {
+                    let limit = tree.options.call_timeout;
+                    let life = Arc::clone(&tree.pen.life);
+                    let mut in_flight = Box::pin(in_time(limit, life, async {
                         match asked {
                             Asked::Start => driver.start(&held).await,
                             Asked::Poll | Asked::Find => driver.poll(&held).await,
                         }
-                    });
+                    }));
                     tokio::select! {
                         biased;
                         () = tree.pen.gone.cancelled() => return Err(Halt::Gone),
-                        answer = timeout(tree.options.call_timeout, in_flight.as_mut()) => {
-                            answer.unwrap_or_else(|_| Err(no_answer(tree.options.call_timeout)))
-                        }
+                        answer = in_flight.as_mut() => answer,
                         () = tree.stop.cancelled() => {
                             return self
                                 .wind_down(&driver, &held, true, Some(in_flight.as_mut()))
@@ -270,7 +273,7 @@ impl Line {
         tokio::select! {
             biased;
             () = self.tree.pen.gone.cancelled() => Err(Halt::Gone),
-            answer = timeout(limit, call) => Ok(answer.unwrap_or_else(|_| Err(no_answer(limit)))),
+            answer = in_time(limit, Arc::clone(&self.tree.pen.life), call) => Ok(answer),
         }
     }
 
@@ -376,6 +379,29 @@ impl Line {
     }
 }
 
+/// A driver call that is not even polled once its time or the lease is over: a process that was
+/// held up wakes too late to act, and a timeout alone would first let it.
+async fn in_time<T>(
+    limit: Duration,
+    life: Arc<Life>,
+    call: impl Future<Output = Result<T, DriverError>>,
+) -> Result<T, DriverError> {
+    let deadline = Instant::now() + limit;
+    let elapsed = sleep_until(deadline);
+    tokio::pin!(call, elapsed);
+    poll_fn(|context| {
+        if Instant::now() >= deadline || life.time_left().is_zero() {
+            return Poll::Ready(Err(no_answer(limit)));
+        }
+        if let Poll::Ready(answer) = call.as_mut().poll(context) {
+            return Poll::Ready(answer);
+        }
+        let elapsed = elapsed.as_mut().poll(context);
+        elapsed.map(|()| Err(no_answer(limit)))
+    })
+    .await
+}
+
 fn no_answer(limit: Duration) -> DriverError {
     DriverError {
         kind: ErrorKind::Timeout,
@@ -388,6 +414,32 @@ fn no_answer(limit: Duration) -> DriverError {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::InstanceId;
+
+    #[tokio::test]
+    async fn a_call_held_up_past_its_time_or_its_lease_does_not_act() {
+        let held_up = |limit: u64, lease: u64| async move {
+            let lease = Instant::now() + Duration::from_millis(lease);
+            let life = Arc::new(Life::new(InstanceId::new(), Some(lease)));
+            let mut acted = false;
+            let mut first = true;
+            let call = poll_fn(|context| {
+                if std::mem::take(&mut first) {
+                    context.waker().wake_by_ref();
+                    std::thread::sleep(Duration::from_millis(20));
+                    return Poll::Pending;
+                }
+                acted = true;
+                Poll::Ready(Ok(()))
+            });
+            let answer = in_time(Duration::from_millis(limit), life, call).await;
+            assert_eq!(answer.is_ok(), acted);
+            acted
+        };
+        assert!(!held_up(5, 60_000).await);
+        assert!(!held_up(60_000, 5).await);
+        assert!(held_up(60_000, 60_000).await);
+    }
 
     #[test]
     fn only_a_step_that_may_have_begun_and_must_not_be_repeated_is_given_up() {
