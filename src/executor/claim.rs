@@ -1,7 +1,7 @@
 //! The claim loop: takes roots while there are slots, and sees that every root this replica owns
 //! has a runner.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use tokio::sync::{Notify, Semaphore, watch};
@@ -20,6 +20,10 @@ use crate::store::{Claimed, Error, PreviousOwner, Store, View};
 
 /// Roots taken by one claim, so that replicas that start together share what there is.
 const CLAIM_BATCH: usize = 16;
+
+/// Runs of one root that may break in a row, none of which got a step further. What breaks a run
+/// is often a single answer of the database; after this many the next run only ends the root.
+const MAX_BREAKS: u32 = 3;
 
 /// What every part of the executor shares.
 pub(super) struct Shared {
@@ -53,8 +57,8 @@ pub(super) struct Claimer {
 struct Crew {
     life: Arc<Life>,
     runners: JoinSet<(TaskId, Exit)>,
-    /// Roots whose run found a defect: their next run only ends them.
-    broken: HashSet<TaskId>,
+    /// Roots whose last runs found a defect and got no step further, and how many there were.
+    broken: HashMap<TaskId, u32>,
     /// Whether there may be roots of ours without a runner: a claim's answer was lost.
     doubt: bool,
     /// The ids of runners, to know which one panicked.
@@ -69,7 +73,7 @@ impl Claimer {
             let mut crew = Crew {
                 life,
                 runners: JoinSet::new(),
-                broken: HashSet::new(),
+                broken: HashMap::new(),
                 doubt: false,
                 ids: HashMap::new(),
             };
@@ -199,7 +203,8 @@ impl Claimer {
             return Ok(());
         };
         tracing::warn!(task_id = %root, epoch, "owned root without a runner");
-        let last_resort = crew.broken.contains(&root);
+        let breaks = crew.broken.get(&root).copied().unwrap_or(0);
+        let last_resort = breaks >= MAX_BREAKS;
         let claimed = Claimed {
             task,
             epoch,
@@ -244,9 +249,10 @@ impl Claimer {
                     Exit::Done | Exit::Left => {
                         crew.broken.remove(&root);
                     }
-                    // Its rows are still ours: the next look gives it a runner that ends it.
-                    Exit::Broken => {
-                        crew.broken.insert(root);
+                    // Its rows are still ours: the next look gives it another runner.
+                    Exit::Broken { progressed } => {
+                        let breaks = crew.broken.entry(root).or_insert(0);
+                        *breaks = if progressed { 1 } else { *breaks + 1 };
                     }
                 }
             }

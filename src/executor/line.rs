@@ -230,6 +230,7 @@ impl Line {
             }
         };
         self.commit(&tree, write, changes, &mut fresh).await?;
+        tree.pen.progressed.store(true, Ordering::Relaxed);
         self.history = history;
         self.enter = Enter::Fresh;
         self.step = fresh;

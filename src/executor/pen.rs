@@ -2,6 +2,7 @@
 //! all once the tree is another's.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use tokio::time::sleep;
@@ -62,6 +63,8 @@ pub(super) struct Pen {
     /// Cancelled by a write whose outcome is unknown at the end: the trees are not given back,
     /// because a successor must be as careful as after a crash.
     pub(super) unclean: CancellationToken,
+    /// Whether a step has ended with this pen.
+    pub(super) progressed: Arc<AtomicBool>,
 }
 
 impl Pen {

@@ -30,7 +30,7 @@ pub(super) struct Runner {
     pub(super) life: Arc<Life>,
     pub(super) signals: Arc<Signals>,
     pub(super) claimed: Claimed,
-    /// An earlier run found a defect: stop everything and end the root as failed.
+    /// Earlier runs found a defect: stop everything and end the root as failed.
     pub(super) last_resort: bool,
 }
 
@@ -42,7 +42,10 @@ pub(super) enum Exit {
     /// It is left as it stands, because the replica drains.
     Left,
     /// A defect keeps it from going on.
-    Broken,
+    Broken {
+        /// Whether a step ended before that.
+        progressed: bool,
+    },
 }
 
 impl Runner {
@@ -62,13 +65,16 @@ impl Runner {
             gone: self.life.lost.child_token(),
             drain: self.shared.drain.clone(),
             unclean: self.shared.unclean.clone(),
+            progressed: Arc::new(AtomicBool::new(false)),
         };
         match self.run_with(&pen).await {
             Ok(exit) => exit,
             Err(Halt::Gone) => Exit::Done,
             Err(halt @ (Halt::Stopping | Halt::Busy(_) | Halt::Broken(_))) => {
                 tracing::error!(%task_id, problem = %halt, "root does not go on");
-                Exit::Broken
+                Exit::Broken {
+                    progressed: pen.progressed.load(Ordering::Relaxed),
+                }
             }
         }
     }
