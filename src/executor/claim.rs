@@ -14,6 +14,7 @@ use super::hints::Trees;
 use super::lease::{Life, error_chain};
 use super::options::ExecutorOptions;
 use super::root::{Exit, Runner};
+use crate::clock;
 use crate::domain::{TaskId, TaskStatus};
 use crate::driver::Registry;
 use crate::store::{Claimed, Error, PreviousOwner, Store, View};
@@ -127,7 +128,10 @@ impl Claimer {
                 }
                 () = shared.look.notified() => self.look(crew).await,
                 () = shared.claim.notified() => self.claim(crew).await,
-                _ = tick.tick() => self.claim(crew).await,
+                _ = tick.tick() => {
+                    self.claim(crew).await;
+                    self.claim_beyond_slots(crew).await;
+                }
             }
         }
     }
@@ -145,20 +149,9 @@ impl Claimer {
             }
             let (store, instance) = (self.shared.store.clone(), crew.life.instance);
             let count = u32::try_from(limit).unwrap_or(u32::MAX);
-            // Detached, so that a claim is never dropped between its commit and its answer.
-            let claimed = tokio::spawn(async move { store.claim(instance, count).await }).await;
-            let claimed = match claimed {
-                Ok(Ok(claimed)) => claimed,
-                Ok(Err(error)) => {
-                    tracing::warn!(error = %error_chain(&error), "claim failed");
-                    crew.doubt = true;
-                    return;
-                }
-                Err(panic) => {
-                    tracing::error!(%panic, "claim panicked");
-                    self.shared.failed.cancel();
-                    return;
-                }
+            let claim = async move { store.claim(instance, count).await };
+            let Some(claimed) = self.claimed(crew, claim).await else {
+                return;
             };
             let full = claimed.len() == limit;
             for claimed in claimed {
@@ -166,6 +159,57 @@ impl Claimer {
             }
             if !full {
                 return;
+            }
+        }
+    }
+
+    /// With every slot taken: claims what must not wait for one. Roots without their owner hold
+    /// locks that those in the slots may wait for, and roots that waited too long only end.
+    async fn claim_beyond_slots(&self, crew: &mut Crew) {
+        let options = &self.shared.options;
+        let short = crew.life.time_left() < options.margin;
+        let free = crew.runners.len() < options.max_running_roots;
+        if free || short || self.shared.drain.is_cancelled() {
+            return;
+        }
+        let count = u32::try_from(CLAIM_BATCH).unwrap_or(u32::MAX);
+        let (store, instance) = (self.shared.store.clone(), crew.life.instance);
+        let claim = async move { store.claim_abandoned(instance, count).await };
+        for claimed in self.claimed(crew, claim).await.unwrap_or_default() {
+            self.begin(crew, claimed, false);
+        }
+        // Longer ago than the clocks of this service go back: nothing is overdue.
+        let Ok(limit) = chrono::Duration::from_std(options.max_queue_time) else {
+            return;
+        };
+        let Some(before) = clock::now().checked_sub_signed(limit) else {
+            return;
+        };
+        let store = self.shared.store.clone();
+        let claim = async move { store.claim_overdue(instance, before, count).await };
+        for claimed in self.claimed(crew, claim).await.unwrap_or_default() {
+            self.begin(crew, claimed, false);
+        }
+    }
+
+    /// What a claim gave; none: it failed. Detached, so that it is never dropped between its
+    /// commit and its answer.
+    async fn claimed(
+        &self,
+        crew: &mut Crew,
+        claim: impl Future<Output = Result<Vec<Claimed>, Error>> + Send + 'static,
+    ) -> Option<Vec<Claimed>> {
+        match tokio::spawn(claim).await {
+            Ok(Ok(claimed)) => Some(claimed),
+            Ok(Err(error)) => {
+                tracing::warn!(error = %error_chain(&error), "claim failed");
+                crew.doubt = true;
+                None
+            }
+            Err(panic) => {
+                tracing::error!(%panic, "claim panicked");
+                self.shared.failed.cancel();
+                None
             }
         }
     }
