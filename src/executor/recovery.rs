@@ -8,7 +8,7 @@ use std::sync::atomic::Ordering;
 use super::design_source::{DesignFailure, DesignSource};
 use super::freeze::NO_SITE;
 use super::line::Line;
-use super::pen::{Halt, Pen};
+use super::pen::{FIRST_WAIT, Halt, Pen};
 use super::step::Enter;
 use super::subtask::Subtask;
 use super::tree::Tree;
@@ -117,12 +117,23 @@ async fn read_design(
     let Some(bytes) = bytes else {
         return Ok(Err(format!("design {digest} is not in the store")));
     };
-    Ok(match designs.stored(&bytes).await {
-        Ok(inventory) => Ok(inventory),
-        Err(failure @ (DesignFailure::Unavailable(_) | DesignFailure::Invalid(_))) => {
-            Err(format!("design {digest}: {failure}"))
+    let mut wait = FIRST_WAIT;
+    loop {
+        match designs.stored(digest, bytes.clone()).await {
+            Ok(inventory) => return Ok(Ok(inventory)),
+            Err(DesignFailure::Invalid(findings)) => {
+                let findings: Vec<String> =
+                    findings.into_iter().map(|found| found.message).collect();
+                return Ok(Err(format!("design {digest}: {}", findings.join("; "))));
+            }
+            Err(failure @ DesignFailure::Unavailable(_)) => {
+                tracing::warn!(%digest, %failure, "stored design not read, trying again");
+            }
         }
-    })
+        if !pen.wait(&mut wait).await {
+            return Err(Halt::Gone);
+        }
+    }
 }
 
 /// What of a tree is open.

@@ -28,6 +28,8 @@ const PATIENCE: Duration = Duration::from_secs(20);
 struct Designs {
     nodes: usize,
     labels: Vec<(usize, &'static str, &'static str)>,
+    /// How often a stored design cannot be read for now.
+    busy: AtomicU32,
 }
 
 impl Designs {
@@ -68,7 +70,15 @@ impl DesignSource for Designs {
         })
     }
 
-    async fn stored(&self, _bytes: &[u8]) -> Result<Arc<Inventory>, DesignFailure> {
+    async fn stored(&self, _: &str, _: Vec<u8>) -> Result<Arc<Inventory>, DesignFailure> {
+        let take = |left: u32| left.checked_sub(1);
+        if self
+            .busy
+            .fetch_update(Ordering::SeqCst, Ordering::SeqCst, take)
+            .is_ok()
+        {
+            return Err(DesignFailure::Unavailable("no thread".to_owned()));
+        }
         Ok(self.inventory())
     }
 }
@@ -199,6 +209,7 @@ impl Bench {
             designs: Arc::new(Designs {
                 nodes,
                 labels: labels.to_vec(),
+                busy: AtomicU32::new(0),
             }),
             step_duration: Duration::ZERO,
             options: ExecutorOptions {
@@ -754,5 +765,20 @@ async fn nodes_that_wait_for_a_lock_end_before_those_that_run() {
     let tasks = bench.until(second, seen).await;
     assert_eq!(tasks[0].status, TaskStatus::Terminating);
     // The hanging step cannot be interrupted: the replica leaves it.
+    handle.drain().await;
+}
+
+#[tokio::test]
+async fn a_stored_design_that_cannot_be_read_for_now_is_no_damage() {
+    let mut bench = Bench::new(1, &[]).await;
+    bench.step_duration = Duration::from_millis(100);
+    let root = bench.create(Action::DeployNode).await;
+    let handle = bench.start().await;
+    bench.until(root, runs(StepKind::ApplyNodeNetworking)).await;
+    handle.drain().await;
+    bench.designs.busy.store(2, Ordering::SeqCst);
+    let handle = bench.start().await;
+    let tasks = bench.ended(root).await;
+    assert_eq!(tasks[0].result.status, ResultStatus::Success);
     handle.drain().await;
 }

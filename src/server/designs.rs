@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use crate::design::{Design, Finding, LoadError, Loader, Severity};
+use crate::design::{Digest, Finding, LoadError, Loader, RestoreError, Severity};
 use crate::domain::inventory::Inventory;
 use crate::executor::{DesignFailure, DesignFinding, DesignSource, LoadedDesign};
 use crate::tasks::{DesignError, Designs};
@@ -70,15 +70,18 @@ impl DesignSource for LoadedDesigns {
         }
     }
 
-    async fn stored(&self, bytes: &[u8]) -> Result<Arc<Inventory>, DesignFailure> {
-        let bytes = bytes.to_vec();
-        // Rebuilding a large design takes seconds, which the threads of the runtime do not have.
-        let rebuilt = tokio::task::spawn_blocking(move || Design::from_stored(&bytes))
-            .await
-            .map_err(|error| DesignFailure::Unavailable(error.to_string()))?;
-        match rebuilt {
+    async fn stored(&self, digest: &str, bytes: Vec<u8>) -> Result<Arc<Inventory>, DesignFailure> {
+        let named = digest
+            .parse::<Digest>()
+            .map_err(|error| DesignFailure::Invalid(vec![wrong(error.to_string())]))?;
+        match self.loader.restore(named, bytes.into()).await {
             Ok(design) => Ok(design.inventory),
-            Err(error) => Err(DesignFailure::Invalid(vec![wrong(error.to_string())])),
+            Err(error @ RestoreError::Unavailable(_)) => {
+                Err(DesignFailure::Unavailable(error.to_string()))
+            }
+            Err(error @ (RestoreError::Damaged(_) | RestoreError::Digest { .. })) => {
+                Err(DesignFailure::Invalid(vec![wrong(error.to_string())]))
+            }
         }
     }
 }
