@@ -168,6 +168,7 @@ impl Line {
                 edit.move_to(TaskStatus::Running, Cause::Executor, &tree.words.empty, now);
             }
             edit.task.subtask_count = self.ordinal() + 1;
+            edit.task.current_step = Some(planned.kind);
             // A successor inherits the lock: it belongs to the root.
             if !self.is_begun() {
                 write.lock = tree.lock(name);
@@ -213,6 +214,7 @@ impl Line {
                 if let Some(node) = node {
                     let mut edit = node.edit();
                     edit.task.subtask_count = ordinal + 1;
+                    edit.task.current_step = Some(planned.kind);
                     changes.push((edit, Slot::Node));
                 }
                 changes.push((step, Slot::Fresh));

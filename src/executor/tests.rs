@@ -454,9 +454,11 @@ async fn terminate_cancels_what_hangs_and_creates_nothing_more() {
     let bench = Bench::new(1, &labels).await;
     let handle = bench.start().await;
     let root = bench.create(Action::DeployNode).await;
-    bench.until(root, runs(StepKind::ApplyNodeStorage)).await;
+    let tasks = bench.until(root, runs(StepKind::ApplyNodeStorage)).await;
+    assert_eq!(tasks[1].current_step, Some(StepKind::ApplyNodeStorage));
     bench.terminate(root).await;
     let tasks = bench.ended(root).await;
+    assert_eq!(tasks[1].current_step, None);
     assert_eq!(tasks[0].status, TaskStatus::Terminated);
     assert_eq!(tasks[1].status, TaskStatus::Terminated);
     assert_eq!(
