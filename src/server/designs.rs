@@ -59,13 +59,20 @@ impl DesignSource for LoadedDesigns {
                 digest: Arc::from(design.digest.to_string()),
                 bytes: Arc::from(&design.stored[..]),
                 inventory: design.inventory,
-                findings: design.findings.iter().map(|found| finding(found, design_ref)).collect(),
+                findings: design
+                    .findings
+                    .iter()
+                    .map(|found| finding(found, design_ref))
+                    .collect(),
             }),
             Err(LoadError::Unavailable(error)) => {
                 Err(DesignFailure::Unavailable(error.to_string()))
             }
             Err(LoadError::Invalid(findings)) => Err(DesignFailure::Invalid(
-                findings.iter().map(|found| finding(found, design_ref)).collect(),
+                findings
+                    .iter()
+                    .map(|found| finding(found, design_ref))
+                    .collect(),
             )),
         }
     }
@@ -79,9 +86,9 @@ impl DesignSource for LoadedDesigns {
             Err(error @ RestoreError::Unavailable(_)) => {
                 Err(DesignFailure::Unavailable(error.to_string()))
             }
-            Err(error @ (RestoreError::Damaged(_) | RestoreError::Digest { .. })) => {
-                Err(DesignFailure::Invalid(vec![wrong(digest, error.to_string())]))
-            }
+            Err(error @ (RestoreError::Damaged(_) | RestoreError::Digest { .. })) => Err(
+                DesignFailure::Invalid(vec![wrong(digest, error.to_string())]),
+            ),
         }
     }
 }
