@@ -118,6 +118,8 @@ struct Shaky {
     machines: Simulated,
     /// How long a start takes before it reaches the machine.
     start_delay: Duration,
+    /// Starts that reach the machine and are not answered.
+    lost_starts: AtomicU32,
     /// Polls that are not answered.
     lost_polls: AtomicU32,
     /// Cancels that are not answered.
@@ -129,6 +131,7 @@ impl Shaky {
         Self {
             machines,
             start_delay: Duration::ZERO,
+            lost_starts: AtomicU32::new(0),
             lost_polls: AtomicU32::new(0),
             lost_cancels: AtomicU32::new(0),
         }
@@ -160,7 +163,8 @@ impl Driver for Shaky {
 
     async fn start(&self, call: &StepCall) -> Result<Progress, DriverError> {
         tokio::time::sleep(self.start_delay).await;
-        self.machines.start(call).await
+        let answer = self.machines.start(call).await;
+        Self::lose(&self.lost_starts).and(answer)
     }
 
     async fn poll(&self, call: &StepCall) -> Result<Progress, DriverError> {
@@ -783,4 +787,22 @@ async fn a_stored_design_that_cannot_be_read_for_now_is_no_damage() {
     let tasks = bench.ended(root).await;
     assert_eq!(tasks[0].result.status, ResultStatus::Success);
     handle.drain().await;
+}
+
+#[tokio::test]
+async fn work_that_may_have_begun_is_cancelled_before_its_step_fails() {
+    let labels = [
+        (0, "drydock.dev/simulate-hang", "destroy_node"),
+        (0, "drydock.dev/simulate-policy", "destroy_node=once"),
+    ];
+    let bench = Bench::new(1, &labels).await;
+    let driver = Shaky::new(bench.simulated());
+    driver.lost_starts.store(1, Ordering::SeqCst);
+    let handle = bench.start_with(Arc::new(driver)).await;
+    let root = bench.create(Action::DestroyNode).await;
+    let tasks = bench.ended(root).await;
+    assert_eq!(tasks[0].result.status, ResultStatus::Failure);
+    handle.drain().await;
+    let last = bench.lines().pop().unwrap();
+    assert_eq!(last.outcome, Some(LineOutcome::Cancelled));
 }
