@@ -7,7 +7,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::time::{Instant, sleep, sleep_until};
+use tokio::time::{Instant, sleep};
 
 use super::line::{Line, LineEnd, Slot};
 use super::outcome::StepResult;
@@ -365,7 +365,7 @@ async fn answered<T>(cancel: &mut Option<Pin<Box<impl Future<Output = T>>>>) -> 
 /// Waits until then; for ever without it.
 async fn until(due: Option<Instant>) {
     match due {
-        Some(due) => sleep_until(due).await,
+        Some(due) => sleep(due.saturating_duration_since(Instant::now())).await,
         None => std::future::pending().await,
     }
 }
