@@ -8,6 +8,7 @@
 use std::collections::{HashMap, HashSet};
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufRead, BufReader, Seek, SeekFrom, Write};
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::thread;
@@ -159,7 +160,8 @@ impl Ledger {
     }
 
     /// Opens the ledger at `path`, creating it if missing, and reads it back line by line. A last
-    /// line that a crash left torn is cut off: its call had not acted yet.
+    /// line that a crash left torn is cut off: its call had not acted yet. Every process locks the
+    /// file while it writes, so that nobody cuts what another is writing.
     ///
     /// # Errors
     ///
@@ -175,10 +177,14 @@ impl Ledger {
             .create(true)
             .open(path)
             .map_err(at)?;
+        file.lock().map_err(at)?;
+        cut_torn(&file).map_err(at)?;
         let marks = read_back(&file, path)?;
+        let read_bytes = file.seek(SeekFrom::End(0)).map_err(at)?;
+        file.unlock().map_err(at)?;
         let others = Others {
             path: path.to_owned(),
-            read_bytes: file.seek(SeekFrom::End(0)).map_err(at)?,
+            read_bytes,
             file: File::open(path).map_err(at)?,
             ours: HashSet::new(),
         };
@@ -223,11 +229,12 @@ impl Ledger {
     }
 
     /// Records a line. A `start` or `adopt` is on disk when this returns; an `end` is on its way,
-    /// in order.
+    /// in order. A line is remembered from the moment it is on its way: a call that is dropped
+    /// while it waits here has a line that reaches the disk, and a cancel must find it.
     ///
     /// # Errors
     ///
-    /// The line was not written: the call must not act.
+    /// The line was not written: the call must not act, and no later one can.
     pub async fn record(&self, line: Line) -> Result<(), LedgerError> {
         if let Some(queue) = self
             .writer
@@ -246,13 +253,17 @@ impl Ledger {
                 }
                 LineEvent::End => (None, None),
             };
-            queue
-                .send(Entry { line: text, synced })
-                .await
-                .map_err(|_| LedgerError::Stopped)?;
+            let place = queue.reserve().await.map_err(|_| LedgerError::Stopped)?;
+            // No await from here to the mark: what is on its way is remembered.
+            {
+                let mut marks = self.marks();
+                place.send(Entry { line: text, synced });
+                remember(&mut marks, &line);
+            }
             if let Some(answer) = answer {
                 answer.await.map_err(|_| LedgerError::Stopped)?;
             }
+            return Ok(());
         }
         remember(&mut self.marks(), &line);
         Ok(())
@@ -343,7 +354,6 @@ fn read_back(file: &File, path: &Path) -> Result<HashMap<TaskId, Mark>, LedgerEr
     let mut marks = HashMap::new();
     let mut reader = BufReader::new(file);
     let mut text = Vec::new();
-    let mut whole_bytes = 0_u64;
     let mut number = 0_u64;
     loop {
         text.clear();
@@ -359,21 +369,46 @@ fn read_back(file: &File, path: &Path) -> Result<HashMap<TaskId, Mark>, LedgerEr
             line: number,
         };
         if text.last() != Some(&b'\n') {
-            if read as u64 == MAX_LINE_BYTES {
-                return Err(damaged());
-            }
-            tracing::warn!(
-                line = number,
-                bytes = read,
-                "torn last line of the ledger cut off"
-            );
-            file.set_len(whole_bytes).map_err(at)?;
-            return Ok(marks);
+            return Err(damaged());
         }
         let line: Line = serde_json::from_slice(&text).map_err(|_| damaged())?;
         remember(&mut marks, &line);
-        whole_bytes += read as u64;
     }
+}
+
+/// Appends whole lines. Another process may have died, or run out of disk, within its last line.
+fn append(file: &mut File, bytes: &[u8]) -> io::Result<()> {
+    file.lock()?;
+    let appended = cut_torn(file).and_then(|()| file.write_all(bytes));
+    file.unlock()?;
+    appended
+}
+
+/// Cuts off what follows the last whole line. The caller holds the file's lock, so nobody is still
+/// writing it.
+fn cut_torn(file: &File) -> io::Result<()> {
+    let length = file.metadata()?.len();
+    let mut last = [0_u8; 1];
+    if length == 0 {
+        return Ok(());
+    }
+    file.read_exact_at(&mut last, length - 1)?;
+    if last == *b"\n" {
+        return Ok(());
+    }
+    let from = length.saturating_sub(MAX_LINE_BYTES);
+    let mut tail = vec![0_u8; usize::try_from(length - from).map_err(io::Error::other)?];
+    file.read_exact_at(&mut tail, from)?;
+    let whole = match tail.iter().rposition(|byte| *byte == b'\n') {
+        Some(at) => from + at as u64 + 1,
+        None if from == 0 => 0,
+        None => return Err(io::Error::other("its last line is too long")),
+    };
+    tracing::warn!(
+        bytes = length - whole,
+        "torn last line of the ledger cut off"
+    );
+    file.set_len(whole)
 }
 
 fn write_batches(mut file: File, mut entries: mpsc::Receiver<Entry>, path: &Path) {
@@ -386,8 +421,7 @@ fn write_batches(mut file: File, mut entries: mpsc::Receiver<Entry>, path: &Path
             bytes.push(b'\n');
         }
         let waited_for = batch.iter().any(|entry| entry.synced.is_some());
-        let written = file
-            .write_all(&bytes)
+        let written = append(&mut file, &bytes)
             .and_then(|()| if waited_for { file.sync_data() } else { Ok(()) });
         if let Err(error) = written {
             // What a failed fdatasync left on disk is unknown for good, so nothing more is

@@ -133,3 +133,52 @@ async fn what_another_process_did_is_remembered_once_caught_up() {
         assert_eq!(ours.mark(own).unwrap().starts, 1);
     }
 }
+
+#[tokio::test]
+async fn a_line_torn_by_another_process_is_cut_off_by_the_next_writer() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("ledger");
+    let ledger = Ledger::open(&path).unwrap();
+    let mut other = OpenOptions::new().append(true).open(&path).unwrap();
+    other.write_all(b"{\"ts\":\"2026-").unwrap();
+    let task_id = TaskId::new_root();
+    ledger
+        .record(line(LineEvent::Start, task_id, Policy::Guarded, 1))
+        .await
+        .unwrap();
+    drop(ledger);
+    assert!(Ledger::open(&path).unwrap().mark(task_id).is_some());
+}
+
+#[tokio::test]
+async fn nobody_cuts_or_writes_while_another_process_writes() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("ledger");
+    let other = File::create(&path).unwrap();
+    other.lock().unwrap();
+    let opening = {
+        let path = path.clone();
+        tokio::task::spawn_blocking(move || Ledger::open(&path).map(drop))
+    };
+    tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    assert!(!opening.is_finished());
+    other.unlock().unwrap();
+    opening.await.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn a_call_that_is_dropped_while_it_waits_is_remembered() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("ledger");
+    let ledger = Ledger::open(&path).unwrap();
+    let task_id = TaskId::new_root();
+    let held = File::open(&path).unwrap();
+    held.lock().unwrap();
+    let start = ledger.record(line(LineEvent::Start, task_id, Policy::Guarded, 1));
+    let limit = std::time::Duration::from_millis(20);
+    assert!(tokio::time::timeout(limit, start).await.is_err());
+    held.unlock().unwrap();
+    assert!(ledger.mark(task_id).is_some());
+    drop(ledger);
+    assert!(Ledger::open(&path).unwrap().mark(task_id).is_some());
+}

@@ -122,6 +122,8 @@ pub enum ErrorKind {
     Protocol,
     /// The work was cancelled on request.
     Cancelled,
+    /// No work of this step was ever begun.
+    NotStarted,
     /// The device tried, and the work failed.
     Failed,
     /// A defect or a missing resource on our side.
@@ -172,14 +174,15 @@ pub trait Driver: Send + Sync + 'static {
 
     /// Asks how the work goes on; changes nothing, so it may be asked again at will. After a
     /// [`cancel`](Driver::cancel) the answer is `Done` when the work had been done before,
-    /// [`ErrorKind::Cancelled`] once it has stopped, and `Running` until then.
+    /// [`ErrorKind::Cancelled`] once it has stopped, [`ErrorKind::NotStarted`] when it never began,
+    /// and `Running` until then.
     async fn poll(&self, call: &StepCall) -> Result<Progress, DriverError>;
 
     /// Looks for the mark of a `Guarded` step; changes nothing. `Present` must be certain and so
     /// must `Absent`: a driver that cannot tell returns an error.
     async fn find(&self, call: &StepCall) -> Result<Mark, DriverError>;
 
-    /// Asks the work to stop. Comes only for interruptible steps; the work may be over, or may
-    /// never have begun, and then this does nothing.
+    /// Asks the work to stop. Comes only for interruptible steps, and may come again; the work may
+    /// be over, or may never have begun, and then this does nothing.
     async fn cancel(&self, call: &StepCall) -> Result<(), DriverError>;
 }

@@ -157,7 +157,12 @@ impl Driver for Simulated {
                 .map_err(|error| unwritten(&error, false))?;
         }
         let Some(ledger::Mark { started, ended, .. }) = self.ledger.mark(call.task_id) else {
-            return Err(failed(format!("{} was not started", call.step)));
+            return Err(DriverError {
+                kind: ErrorKind::NotStarted,
+                transient: false,
+                not_sent: false,
+                message: format!("{} was not started", call.step),
+            });
         };
         match ended {
             None => self.progress(call, started).await,
@@ -189,6 +194,12 @@ impl Driver for Simulated {
     }
 
     async fn cancel(&self, call: &StepCall) -> Result<(), DriverError> {
+        if self.ledger.mark(call.task_id).is_none() {
+            // It was started by another process, or not at all.
+            self.ledger
+                .catch_up()
+                .map_err(|error| unwritten(&error, true))?;
+        }
         match self.ledger.mark(call.task_id) {
             Some(ledger::Mark { ended: None, .. }) => self.end(call, LineOutcome::Cancelled).await,
             Some(_) | None => Ok(()),

@@ -1,7 +1,7 @@
 //! The claim loop: takes roots while there are slots, and sees that every root this replica owns
 //! has a runner.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use tokio::sync::{Notify, Semaphore, watch};
@@ -14,12 +14,17 @@ use super::hints::Trees;
 use super::lease::{Life, error_chain};
 use super::options::ExecutorOptions;
 use super::root::{Exit, Runner};
+use crate::clock;
 use crate::domain::{TaskId, TaskStatus};
 use crate::driver::Registry;
 use crate::store::{Claimed, Error, PreviousOwner, Store, View};
 
 /// Roots taken by one claim, so that replicas that start together share what there is.
 const CLAIM_BATCH: usize = 16;
+
+/// Runs of one root that may break in a row, none of which got a step further. What breaks a run
+/// is often a single answer of the database; after this many the next run only ends the root.
+const MAX_BREAKS: u32 = 3;
 
 /// What every part of the executor shares.
 pub(super) struct Shared {
@@ -53,8 +58,10 @@ pub(super) struct Claimer {
 struct Crew {
     life: Arc<Life>,
     runners: JoinSet<(TaskId, Exit)>,
-    /// Roots whose run found a defect: their next run only ends them.
-    broken: HashSet<TaskId>,
+    /// Roots whose last runs found a defect and got no step further, and how many there were.
+    broken: HashMap<TaskId, u32>,
+    /// Whether there may be roots of ours without a runner: a claim's answer was lost.
+    doubt: bool,
     /// The ids of runners, to know which one panicked.
     ids: HashMap<tokio::task::Id, TaskId>,
 }
@@ -67,7 +74,8 @@ impl Claimer {
             let mut crew = Crew {
                 life,
                 runners: JoinSet::new(),
-                broken: HashSet::new(),
+                broken: HashMap::new(),
+                doubt: false,
                 ids: HashMap::new(),
             };
             self.work(&mut crew).await;
@@ -75,6 +83,10 @@ impl Claimer {
             // calls. No root is claimed again before its last runner is gone.
             while let Some(joined) = crew.runners.join_next_with_id().await {
                 self.joined(&mut crew, joined);
+            }
+            // A root that nobody runs was not left between two calls by anyone.
+            if self.shared.drain.is_cancelled() && (crew.doubt || !crew.broken.is_empty()) {
+                self.shared.unclean.cancel();
             }
             if crew.life.lost.is_cancelled() && !self.shared.drain.is_cancelled() {
                 tokio::select! {
@@ -116,7 +128,10 @@ impl Claimer {
                 }
                 () = shared.look.notified() => self.look(crew).await,
                 () = shared.claim.notified() => self.claim(crew).await,
-                _ = tick.tick() => self.claim(crew).await,
+                _ = tick.tick() => {
+                    self.claim(crew).await;
+                    self.claim_beyond_slots(crew).await;
+                }
             }
         }
     }
@@ -134,19 +149,9 @@ impl Claimer {
             }
             let (store, instance) = (self.shared.store.clone(), crew.life.instance);
             let count = u32::try_from(limit).unwrap_or(u32::MAX);
-            // Detached, so that a claim is never dropped between its commit and its answer.
-            let claimed = tokio::spawn(async move { store.claim(instance, count).await }).await;
-            let claimed = match claimed {
-                Ok(Ok(claimed)) => claimed,
-                Ok(Err(error)) => {
-                    tracing::warn!(error = %error_chain(&error), "claim failed");
-                    return;
-                }
-                Err(panic) => {
-                    tracing::error!(%panic, "claim panicked");
-                    self.shared.failed.cancel();
-                    return;
-                }
+            let claim = async move { store.claim(instance, count).await };
+            let Some(claimed) = self.claimed(crew, claim).await else {
+                return;
             };
             let full = claimed.len() == limit;
             for claimed in claimed {
@@ -158,9 +163,61 @@ impl Claimer {
         }
     }
 
+    /// With every slot taken: claims what must not wait for one. Roots without their owner hold
+    /// locks that those in the slots may wait for, and roots that waited too long only end.
+    async fn claim_beyond_slots(&self, crew: &mut Crew) {
+        let options = &self.shared.options;
+        let short = crew.life.time_left() < options.margin;
+        let free = crew.runners.len() < options.max_running_roots;
+        if free || short || self.shared.drain.is_cancelled() {
+            return;
+        }
+        let count = u32::try_from(CLAIM_BATCH).unwrap_or(u32::MAX);
+        let (store, instance) = (self.shared.store.clone(), crew.life.instance);
+        let claim = async move { store.claim_abandoned(instance, count).await };
+        for claimed in self.claimed(crew, claim).await.unwrap_or_default() {
+            self.begin(crew, claimed, false);
+        }
+        // Longer ago than the clocks of this service go back: nothing is overdue.
+        let Ok(limit) = chrono::Duration::from_std(options.max_queue_time) else {
+            return;
+        };
+        let Some(before) = clock::now().checked_sub_signed(limit) else {
+            return;
+        };
+        let store = self.shared.store.clone();
+        let claim = async move { store.claim_overdue(instance, before, count).await };
+        for claimed in self.claimed(crew, claim).await.unwrap_or_default() {
+            self.begin(crew, claimed, false);
+        }
+    }
+
+    /// What a claim gave; none: it failed. Detached, so that it is never dropped between its
+    /// commit and its answer.
+    async fn claimed(
+        &self,
+        crew: &mut Crew,
+        claim: impl Future<Output = Result<Vec<Claimed>, Error>> + Send + 'static,
+    ) -> Option<Vec<Claimed>> {
+        match tokio::spawn(claim).await {
+            Ok(Ok(claimed)) => Some(claimed),
+            Ok(Err(error)) => {
+                tracing::warn!(error = %error_chain(&error), "claim failed");
+                crew.doubt = true;
+                None
+            }
+            Err(panic) => {
+                tracing::error!(%panic, "claim panicked");
+                self.shared.failed.cancel();
+                None
+            }
+        }
+    }
+
     /// Compares what the store says this replica owns with what it runs: finds stops whose hint
     /// was lost, and roots without a runner (their claim's answer was lost, or a run broke).
     async fn look(&self, crew: &mut Crew) {
+        let mut doubt = false;
         let owned = match self.shared.store.owned(crew.life.instance).await {
             Ok(owned) => owned,
             Err(error) => {
@@ -173,14 +230,15 @@ impl Claimer {
                 Some(signals) if status >= TaskStatus::Terminating => signals.stop.cancel(),
                 Some(_) => {}
                 None if status.is_terminal() => {}
-                None if crew.runners.len() >= self.shared.options.max_running_roots => {}
                 None => {
                     if let Err(error) = self.adopt(crew, root, epoch).await {
                         tracing::warn!(task_id = %root, error = %error_chain(&error), "root not adopted");
+                        doubt = true;
                     }
                 }
             }
         }
+        crew.doubt = doubt;
     }
 
     /// Gives a runner to a root that this replica owns and does not run.
@@ -189,7 +247,8 @@ impl Claimer {
             return Ok(());
         };
         tracing::warn!(task_id = %root, epoch, "owned root without a runner");
-        let last_resort = crew.broken.contains(&root);
+        let breaks = crew.broken.get(&root).copied().unwrap_or(0);
+        let last_resort = breaks >= MAX_BREAKS;
         let claimed = Claimed {
             task,
             epoch,
@@ -234,9 +293,10 @@ impl Claimer {
                     Exit::Done | Exit::Left => {
                         crew.broken.remove(&root);
                     }
-                    // Its rows are still ours: the next look gives it a runner that ends it.
-                    Exit::Broken => {
-                        crew.broken.insert(root);
+                    // Its rows are still ours: the next look gives it another runner.
+                    Exit::Broken { progressed } => {
+                        let breaks = crew.broken.entry(root).or_insert(0);
+                        *breaks = if progressed { 1 } else { *breaks + 1 };
                     }
                 }
             }

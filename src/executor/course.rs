@@ -83,10 +83,18 @@ impl Course {
         let timeout = sleep(self.time_left());
         tokio::pin!(timeout);
         let mut overdue = false;
+        // Before anything begins: a root that is taken over may have been overdue for long.
+        if self.time_left().is_zero() && !tree.stop.is_cancelled() && !tree.leave.is_cancelled() {
+            overdue = true;
+            if let Err(halt) = self.time_out().await {
+                self.halted(&mut running, halt);
+            }
+        }
         let mut tick = interval(tree.options.poll_interval);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             self.fill(&mut running);
+            self.stop_waiting(&mut running).await;
             self.signals.waits.store(
                 !self.waiting.is_empty() || !running.trying.is_empty(),
                 Ordering::Release,
@@ -205,6 +213,18 @@ impl Course {
         // A place in the queue that is not polled would keep a slot from others.
         if !room(running) || !self.can_begin() {
             running.slot = None;
+        }
+    }
+
+    /// Ends what waits as soon as the stop is seen: it need not wait for what runs.
+    async fn stop_waiting(&mut self, running: &mut Running) {
+        let tree = Arc::clone(&self.tree);
+        let leaving = tree.leave.is_cancelled() || tree.pen.gone.is_cancelled();
+        if !tree.stop.is_cancelled() || leaving || self.waiting.is_empty() {
+            return;
+        }
+        if let Err(halt) = self.waiting.terminate(&tree).await {
+            self.halted(running, halt);
         }
     }
 

@@ -12,8 +12,8 @@ pub trait DesignSource: Send + Sync + 'static {
     /// Fetches and parses the design that a reference names, as it is now.
     async fn load(&self, design_ref: &str) -> Result<LoadedDesign, DesignFailure>;
 
-    /// Reads a design from the bytes that the store kept when a task froze it.
-    async fn stored(&self, bytes: &[u8]) -> Result<Arc<Inventory>, DesignFailure>;
+    /// Reads a design from the bytes that the store kept under this digest when a task froze it.
+    async fn stored(&self, digest: &str, bytes: Vec<u8>) -> Result<Arc<Inventory>, DesignFailure>;
 }
 
 /// A design that loads.

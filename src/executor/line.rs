@@ -4,6 +4,7 @@
 //! the next one starts: a write ends a step and adds the next, or ends the line.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use super::message::About;
 use super::outcome::StepResult;
@@ -33,6 +34,8 @@ pub(super) struct Line {
     pub(super) history: Vec<StepEnd>,
     /// Whether the step was found running, and how its owner left it.
     pub(super) enter: Enter,
+    /// Whether the step is a vanished owner's and was not called by this one yet.
+    pub(super) unmet: bool,
 }
 
 /// How a line ended, for the root's runner.
@@ -80,6 +83,7 @@ impl Line {
             step: None,
             history: Vec::new(),
             enter: Enter::Fresh,
+            unmet: false,
         }
     }
 
@@ -122,6 +126,13 @@ impl Line {
         }
     }
 
+    /// Counts the step as met: whatever its vanished owner was doing to it has been seen to.
+    pub(super) fn meet(&mut self) {
+        if std::mem::take(&mut self.unmet) {
+            self.tree.unmet.fetch_sub(1, Ordering::AcqRel);
+        }
+    }
+
     /// Whether anything of it runs: a stop must then wind it down.
     fn is_begun(&self) -> bool {
         !self.history.is_empty()
@@ -157,6 +168,7 @@ impl Line {
                 edit.move_to(TaskStatus::Running, Cause::Executor, &tree.words.empty, now);
             }
             edit.task.subtask_count = self.ordinal() + 1;
+            edit.task.current_step = Some(planned.kind);
             // A successor inherits the lock: it belongs to the root.
             if !self.is_begun() {
                 write.lock = tree.lock(name);
@@ -202,6 +214,7 @@ impl Line {
                 if let Some(node) = node {
                     let mut edit = node.edit();
                     edit.task.subtask_count = ordinal + 1;
+                    edit.task.current_step = Some(planned.kind);
                     changes.push((edit, Slot::Node));
                 }
                 changes.push((step, Slot::Fresh));
@@ -219,6 +232,7 @@ impl Line {
             }
         };
         self.commit(&tree, write, changes, &mut fresh).await?;
+        tree.pen.progressed.store(true, Ordering::Relaxed);
         self.history = history;
         self.enter = Enter::Fresh;
         self.step = fresh;

@@ -1,5 +1,7 @@
 //! What the executor says about tasks.
 
+use std::sync::Arc;
+
 use serde_json::{Map, Value};
 
 use crate::domain::Timestamp;
@@ -70,6 +72,14 @@ impl<'a> About<'a> {
     }
 }
 
+/// The text, cut at the limit.
+pub(super) fn shortened(text: Arc<str>) -> Arc<str> {
+    if text.len() <= MAX_TEXT_BYTES {
+        return text;
+    }
+    Arc::from(&text[..text.floor_char_boundary(MAX_TEXT_BYTES)])
+}
+
 /// Cuts `text` at a character border; how many bytes went.
 fn cut(text: &mut String) -> usize {
     let before = text.len();
@@ -92,5 +102,7 @@ mod tests {
             message.extra.get("truncated_bytes"),
             Some(&Value::from(10_001 - (MAX_TEXT_BYTES - 1)))
         );
+        let result = shortened(Arc::from(format!("x{text}")));
+        assert_eq!(result.len(), MAX_TEXT_BYTES - 1);
     }
 }

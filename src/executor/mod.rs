@@ -24,6 +24,7 @@ mod course;
 mod pending;
 mod waiting;
 
+mod call;
 mod line;
 mod outcome;
 mod retry;

@@ -27,6 +27,12 @@ impl StepResult {
         }
     }
 
+    /// It ended without finding what it looks for.
+    pub(super) fn not_found(report: StepReport) -> Self {
+        let text = report.message;
+        Self::failed(text.unwrap_or_else(|| "the node is not known".to_owned()))
+    }
+
     /// It took too long.
     pub(super) fn timed_out(text: String) -> Self {
         Self::Failed {

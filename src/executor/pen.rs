@@ -2,6 +2,7 @@
 //! all once the tree is another's.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use tokio::time::sleep;
@@ -12,7 +13,7 @@ use crate::domain::{RootFacts, TaskId, TaskStatus, Timestamp};
 use crate::store::{Error, RootChange, Store, TreeWrite, WriteError, Written};
 
 /// The first wait after a write that the database could not take; doubles to the longest.
-const FIRST_WAIT: Duration = Duration::from_millis(100);
+pub(super) const FIRST_WAIT: Duration = Duration::from_millis(100);
 
 /// The longest wait between two tries of a write: short against what a watcher tolerates once the
 /// database is back.
@@ -62,6 +63,8 @@ pub(super) struct Pen {
     /// Cancelled by a write whose outcome is unknown at the end: the trees are not given back,
     /// because a successor must be as careful as after a crash.
     pub(super) unclean: CancellationToken,
+    /// Whether a step has ended with this pen.
+    pub(super) progressed: Arc<AtomicBool>,
 }
 
 impl Pen {
@@ -161,7 +164,7 @@ impl Pen {
 
     /// Waits before another try; false: there is none, because the tree is lost, or because the
     /// replica drains and has tried long enough.
-    async fn wait(&self, wait: &mut Duration) -> bool {
+    pub(super) async fn wait(&self, wait: &mut Duration) -> bool {
         if self.drain.is_cancelled() && *wait > DRAINING_WAIT {
             return false;
         }

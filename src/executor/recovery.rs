@@ -3,11 +3,12 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use super::design_source::{DesignFailure, DesignSource};
 use super::freeze::NO_SITE;
 use super::line::Line;
-use super::pen::{Halt, Pen};
+use super::pen::{FIRST_WAIT, Halt, Pen};
 use super::step::Enter;
 use super::subtask::Subtask;
 use super::tree::Tree;
@@ -116,12 +117,23 @@ async fn read_design(
     let Some(bytes) = bytes else {
         return Ok(Err(format!("design {digest} is not in the store")));
     };
-    Ok(match designs.stored(&bytes).await {
-        Ok(inventory) => Ok(inventory),
-        Err(failure @ (DesignFailure::Unavailable(_) | DesignFailure::Invalid(_))) => {
-            Err(format!("design {digest}: {failure}"))
+    let mut wait = FIRST_WAIT;
+    loop {
+        match designs.stored(digest, bytes.clone()).await {
+            Ok(inventory) => return Ok(Ok(inventory)),
+            Err(DesignFailure::Invalid(findings)) => {
+                let findings: Vec<String> =
+                    findings.into_iter().map(|found| found.message).collect();
+                return Ok(Err(format!("design {digest}: {}", findings.join("; "))));
+            }
+            Err(failure @ DesignFailure::Unavailable(_)) => {
+                tracing::warn!(%digest, %failure, "stored design not read, trying again");
+            }
         }
-    })
+        if !pen.wait(&mut wait).await {
+            return Err(Halt::Gone);
+        }
+    }
 }
 
 /// What of a tree is open.
@@ -175,6 +187,10 @@ fn with_steps(mut line: Line, mut steps: Vec<Task>, enter: Enter) -> Result<Line
         } else {
             line.step = Some(Subtask::found(step));
             line.enter = enter;
+            if enter == Enter::Vanished {
+                line.unmet = true;
+                line.tree.unmet.fetch_add(1, Ordering::AcqRel);
+            }
         }
     }
     Ok(line)

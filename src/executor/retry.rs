@@ -26,8 +26,6 @@ pub(super) enum Again {
     Find,
     /// Begin the work anew.
     Start,
-    /// Ask after the work once more.
-    Poll,
 }
 
 /// What to call after `error`; none: the step has failed. `retries` were made before.
@@ -42,8 +40,8 @@ pub(super) fn decide(
     }
     match (asked, policy) {
         (Asked::Find, _) => Some(Again::Find),
-        // A poll changes nothing, so no policy forbids asking once more.
-        (Asked::Poll, _) => Some(Again::Poll),
+        // One that may pass says nothing about the work and is no attempt of it.
+        (Asked::Poll, _) => None,
         (Asked::Start, Policy::Observe | Policy::Converge) => Some(Again::Start),
         (Asked::Start, Policy::Guarded) => Some(Again::Find),
         (Asked::Start, Policy::Once) => error.not_sent.then_some(Again::Start),
@@ -102,10 +100,6 @@ mod tests {
         assert_eq!(
             decide(Policy::Once, Asked::Start, &error(true, true), 0),
             Some(Again::Start)
-        );
-        assert_eq!(
-            decide(Policy::Once, Asked::Poll, &error(true, false), 0),
-            Some(Again::Poll)
         );
     }
 

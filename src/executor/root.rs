@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use tokio::time::Instant;
 
@@ -16,12 +16,13 @@ use super::message::About;
 use super::pen::{Halt, OPEN, Pen, QUEUED, RUNNING, TERMINATING};
 use super::pending::Pending;
 use super::recovery;
+use super::step::Enter;
 use super::tree::{Tree, Words};
 use super::waiting::Waiting;
 use crate::clock;
 use crate::domain::inventory::{Inventory, InventoryError};
 use crate::domain::{Action, Reason, RootFacts, Task, TaskStatus, plan};
-use crate::store::{Claimed, Ending, PreviousOwner, RootChange, Start};
+use crate::store::{Claimed, Ending, PreviousOwner, RootChange, Start, Written};
 
 /// Runs one claimed root.
 pub(super) struct Runner {
@@ -29,7 +30,7 @@ pub(super) struct Runner {
     pub(super) life: Arc<Life>,
     pub(super) signals: Arc<Signals>,
     pub(super) claimed: Claimed,
-    /// An earlier run found a defect: stop everything and end the root as failed.
+    /// Earlier runs found a defect: stop everything and end the root as failed.
     pub(super) last_resort: bool,
 }
 
@@ -41,7 +42,10 @@ pub(super) enum Exit {
     /// It is left as it stands, because the replica drains.
     Left,
     /// A defect keeps it from going on.
-    Broken,
+    Broken {
+        /// Whether a step ended before that.
+        progressed: bool,
+    },
 }
 
 impl Runner {
@@ -61,13 +65,16 @@ impl Runner {
             gone: self.life.lost.child_token(),
             drain: self.shared.drain.clone(),
             unclean: self.shared.unclean.clone(),
+            progressed: Arc::new(AtomicBool::new(false)),
         };
         match self.run_with(&pen).await {
             Ok(exit) => exit,
             Err(Halt::Gone) => Exit::Done,
             Err(halt @ (Halt::Stopping | Halt::Busy(_) | Halt::Broken(_))) => {
                 tracing::error!(%task_id, problem = %halt, "root does not go on");
-                Exit::Broken
+                Exit::Broken {
+                    progressed: pen.progressed.load(Ordering::Relaxed),
+                }
             }
         }
     }
@@ -78,7 +85,15 @@ impl Runner {
                 self.fail_unstarted(pen).await
             }
             TaskStatus::Requested | TaskStatus::Queued => self.start(pen).await,
-            TaskStatus::Running | TaskStatus::Terminating => self.take_over(pen).await,
+            TaskStatus::Running | TaskStatus::Terminating => {
+                let taken_over = self.take_over(pen).await;
+                let vanished = recovery::enter_after(self.claimed.previous) == Enter::Vanished;
+                // Nobody met what the vanished owner left: the next owner must be as careful.
+                if taken_over.is_err() && vanished && self.shared.drain.is_cancelled() {
+                    self.shared.unclean.cancel();
+                }
+                taken_over
+            }
             TaskStatus::Complete | TaskStatus::Terminated => Ok(Exit::Done),
         }
     }
@@ -129,7 +144,12 @@ impl Runner {
             self.claimed.site.clone(),
         )
         .await?;
-        self.announce(pen, &resumed.site).await?;
+        let announced = self.announce(pen, &resumed.site).await?;
+        if announced.root_status >= TaskStatus::Terminating && task.status == TaskStatus::Running {
+            // It was asked to stop after it was claimed, maybe before this runner could be told.
+            // Only its owner times a root out, so this is no timeout.
+            self.signals.stop.cancel();
+        }
 
         let pending = Pending::new(resumed.targets.len(), resumed.present);
         let without_design = resumed.design.is_none() && resumed.damage.is_none();
@@ -199,7 +219,12 @@ impl Runner {
             ready,
         };
         let ending = match course.run().await? {
-            CourseEnd::Left => return Ok(Exit::Left),
+            CourseEnd::Left => {
+                if tree.unmet.load(Ordering::Acquire) > 0 {
+                    self.shared.unclean.cancel();
+                }
+                return Ok(Exit::Left);
+            }
             CourseEnd::Through => Ending::Done,
             CourseEnd::Stopped if defect => Ending::Failed(
                 Reason::Internal,
@@ -261,7 +286,7 @@ impl Runner {
     }
 
     /// Tells those who watch that the tree has a new owner.
-    async fn announce(&self, pen: &Pen, site: &str) -> Result<(), Halt> {
+    async fn announce(&self, pen: &Pen, site: &str) -> Result<Written, Halt> {
         let before = match self.claimed.previous {
             PreviousOwner::None => "which had no owner".to_owned(),
             PreviousOwner::Released => "which its owner gave back".to_owned(),
@@ -274,7 +299,7 @@ impl Runner {
         write
             .root_messages
             .push(About::site(site).note(write.now, text));
-        pen.write(write).await.map(|_| ())
+        pen.write(write).await
     }
 
     fn tree(
@@ -301,6 +326,7 @@ impl Runner {
             stop: self.signals.stop.clone(),
             leave: self.shared.drain.child_token(),
             quarantine,
+            unmet: AtomicUsize::new(0),
             timed_out: AtomicBool::new(false),
             words: Words::new(),
         })

@@ -3,8 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, sleep};
 
+use super::call::in_time;
 use super::line::{Line, Slot};
 use super::outcome::StepResult;
 use super::pen::{Halt, RUNNING};
@@ -12,7 +13,7 @@ use super::retry::{self, Again, Asked};
 use super::terminate::Settled;
 use crate::clock;
 use crate::domain::Policy;
-use crate::driver::{Driver, DriverError, ErrorKind, Mark, Progress, StepCall};
+use crate::driver::{Driver, DriverError, Mark, Progress, StepCall};
 
 /// The shortest wait between two polls: a driver that asks for none must not spin.
 const MIN_POLL: Duration = Duration::from_millis(10);
@@ -76,11 +77,15 @@ impl Line {
         let driver = Arc::clone(tree.drivers.driver(&call));
         let policy = driver.policy(&call);
         let Some(mut asked) = first_call(self.enter, policy) else {
+            self.meet();
             return Ok(Ran::Ended(StepResult::lost()));
         };
         let deadline = self.step_deadline();
         let mut begun = self.enter != Enter::Fresh;
+        // Whether anyone may have called it before: only then can its time be over already.
+        let mut called = begun;
         let mut retrying = false;
+        let mut unanswered = 0;
         let mut told = 0;
         let mut last_told = None;
 
@@ -101,15 +106,26 @@ impl Line {
             if !tree.pen.life.wait_for(tree.options.call_needs()).await {
                 return Err(Halt::Gone);
             }
+            // Also for a guarded step that was found absent: what has no time left is not begun.
+            if asked == Asked::Start && called && Instant::now() >= deadline {
+                if begun {
+                    self.give_up(&driver, &call).await?;
+                }
+                self.meet();
+                return Ok(Ran::Ended(self.overdue()));
+            }
+            called = true;
             let answer = match asked {
                 // Reads only and is bounded: a stop waits for it.
                 Asked::Find => match self.bounded(driver.find(&call)).await? {
                     Ok(Mark::Absent) => {
+                        self.meet();
                         asked = Asked::Start;
                         begun = false;
                         continue;
                     }
                     Ok(Mark::Present) => {
+                        self.meet();
                         asked = Asked::Poll;
                         begun = true;
                         continue;
@@ -119,18 +135,18 @@ impl Line {
                 Asked::Start | Asked::Poll => {
                     begun = true;
                     let held = call.clone();
-                    let mut in_flight = Box::pin(async {
+                    let limit = tree.options.call_timeout;
+                    let life = Arc::clone(&tree.pen.life);
+                    let mut in_flight = Box::pin(in_time(limit, life, async {
                         match asked {
                             Asked::Start => driver.start(&held).await,
                             Asked::Poll | Asked::Find => driver.poll(&held).await,
                         }
-                    });
+                    }));
                     tokio::select! {
                         biased;
                         () = tree.pen.gone.cancelled() => return Err(Halt::Gone),
-                        answer = timeout(tree.options.call_timeout, in_flight.as_mut()) => {
-                            answer.unwrap_or_else(|_| Err(no_answer(tree.options.call_timeout)))
-                        }
+                        answer = in_flight.as_mut() => answer,
                         () = tree.stop.cancelled() => {
                             return self
                                 .wind_down(&driver, &held, true, Some(in_flight.as_mut()))
@@ -140,7 +156,11 @@ impl Line {
                 }
             };
 
+            self.meet();
             retrying = answer.is_err();
+            if answer.is_ok() {
+                unanswered = 0;
+            }
             let wait = match answer {
                 Ok(Progress::Done(report)) if report.found => {
                     return Ok(Ran::Ended(StepResult::Succeeded(report)));
@@ -150,9 +170,7 @@ impl Line {
                     tree.options.ask_again_interval
                 }
                 Ok(Progress::Done(report)) => {
-                    let text = report.message;
-                    let text = text.unwrap_or_else(|| "the node is not known".to_owned());
-                    return Ok(Ran::Ended(StepResult::failed(text)));
+                    return Ok(Ran::Ended(StepResult::not_found(report)));
                 }
                 Ok(Progress::Running {
                     poll_after,
@@ -170,7 +188,29 @@ impl Line {
                     poll_after.clamp(MIN_POLL, MAX_POLL)
                 }
                 Err(error) => {
+                    // Says nothing about the work and takes no attempt from it: it is asked after
+                    // until its time is over.
+                    if asked == Asked::Poll && error.transient {
+                        unanswered += 1;
+                        let text = error.message.clone();
+                        if unanswered == 1 && told < MAX_PROGRESS_MESSAGES {
+                            told += 1;
+                            self.tell(format!("not answered, asking again: {text}"), 0)
+                                .await?;
+                        }
+                        let base = tree.options.retry_backoff;
+                        let wait = retry::backoff(base, unanswered, rand::random());
+                        if self.out_of_time(deadline, wait).await? {
+                            self.give_up(&driver, &call).await?;
+                            return Ok(Ran::Ended(self.overdue()));
+                        }
+                        continue;
+                    }
                     let Some(again) = retry::decide(policy, asked, &error, call.attempt - 1) else {
+                        // A poll tells that the work is over; after anything else it may go on.
+                        if asked != Asked::Poll {
+                            self.give_up(&driver, &call).await?;
+                        }
                         return Ok(Ran::Ended(StepResult::failed(error.message)));
                     };
                     let text = format!("attempt {} failed: {error}", call.attempt);
@@ -181,22 +221,18 @@ impl Line {
                     asked = match again {
                         Again::Find => Asked::Find,
                         Again::Start => Asked::Start,
-                        Again::Poll => Asked::Poll,
                     };
                     wait
                 }
             };
-            let left = deadline.saturating_duration_since(Instant::now());
             // A step that a successor could not try again is not left waiting.
             let hurry = retrying && policy == Policy::Once && tree.leave.is_cancelled();
-            if hurry && !left.is_zero() {
+            if hurry && Instant::now() < deadline {
                 continue;
             }
-            if self.pause(wait.min(left)).await? == Woken::Elapsed && wait >= left {
+            if self.out_of_time(deadline, wait).await? {
                 self.give_up(&driver, &call).await?;
-                let limit = self.step_timeout();
-                let text = format!("did not end within {} s", limit.as_secs());
-                return Ok(Ran::Ended(StepResult::timed_out(text)));
+                return Ok(Ran::Ended(self.overdue()));
             }
         }
     }
@@ -235,7 +271,7 @@ impl Line {
         tokio::select! {
             biased;
             () = self.tree.pen.gone.cancelled() => Err(Halt::Gone),
-            answer = timeout(limit, call) => Ok(answer.unwrap_or_else(|_| Err(no_answer(limit)))),
+            answer = in_time(limit, Arc::clone(&self.tree.pen.life), call) => Ok(answer),
         }
     }
 
@@ -246,6 +282,11 @@ impl Line {
             (clock::now() - started).to_std().unwrap_or_default()
         });
         Instant::now() + self.step_timeout().saturating_sub(spent)
+    }
+
+    fn overdue(&self) -> StepResult {
+        let limit = self.step_timeout();
+        StepResult::timed_out(format!("did not end within {} s", limit.as_secs()))
     }
 
     fn step_timeout(&self) -> Duration {
@@ -297,6 +338,12 @@ impl Line {
         }
     }
 
+    /// Waits, at the most until `deadline`; true: that has come.
+    async fn out_of_time(&self, deadline: Instant, wait: Duration) -> Result<bool, Halt> {
+        let left = deadline.saturating_duration_since(Instant::now());
+        Ok(self.pause(wait.min(left)).await? == Woken::Elapsed && wait >= left)
+    }
+
     async fn pause(&self, wait: Duration) -> Result<Woken, Halt> {
         let tree = &self.tree;
         tokio::select! {
@@ -308,7 +355,8 @@ impl Line {
         }
     }
 
-    /// Asks overdue work to stop. It failed whatever comes of that, so an error is only logged.
+    /// Asks work to stop before its step ends as failed: the node is free afterwards. It failed
+    /// whatever comes of that, so an error is only logged.
     async fn give_up(&self, driver: &Arc<dyn Driver>, call: &StepCall) -> Result<(), Halt> {
         if !driver.interruptible(call.step) {
             return Ok(());
@@ -323,18 +371,9 @@ impl Line {
             return Err(Halt::Gone);
         }
         if let Err(error) = self.bounded(driver.cancel(call)).await? {
-            tracing::warn!(task_id = %call.task_id, %error, "overdue step not cancelled");
+            tracing::warn!(task_id = %call.task_id, %error, "given up step not cancelled");
         }
         Ok(())
-    }
-}
-
-fn no_answer(limit: Duration) -> DriverError {
-    DriverError {
-        kind: ErrorKind::Timeout,
-        transient: true,
-        not_sent: false,
-        message: format!("no answer within {} ms", limit.as_millis()),
     }
 }
 

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::message::shortened;
 use super::tree::Tree;
 use crate::domain::task::{LIST_LIMIT, MESSAGE_LIST_LIMIT};
 use crate::domain::{
@@ -142,6 +143,7 @@ impl Edit {
         }
         if status.is_terminal() {
             task.completed = Some(now);
+            task.current_step = None;
         }
         if cause == Cause::Parent && task.terminated.is_none() {
             task.terminated = Some(now);
@@ -149,13 +151,18 @@ impl Edit {
         }
     }
 
-    /// Sets the outcome, in the edit that also moves the subtask.
+    /// Sets the outcome, in the edit that also moves the subtask: its reason is why it moves.
     pub(super) fn conclude(&mut self, status: ResultStatus, reason: Reason, message: Arc<str>) {
+        if let ChangeKind::Move { reason: why, .. } = &mut self.kind
+            && reason != Reason::None
+        {
+            *why = Arc::from(reason.token());
+        }
         let counts_node = self.task.node_name.is_some();
         let result = &mut self.task.result;
         result.status = status;
         result.reason = reason;
-        result.message = message;
+        result.message = shortened(message);
         if counts_node {
             result.succeeded = u32::from(status == ResultStatus::Success);
             result.failed = u32::from(status == ResultStatus::Failure);

@@ -17,7 +17,7 @@ use super::subtask::Edit;
 use crate::clock;
 use crate::domain::plan::{self, Next};
 use crate::domain::{Cause, Reason, ResultStatus, TaskStatus, Timestamp};
-use crate::driver::{Driver, DriverError, Progress, StepCall};
+use crate::driver::{Driver, DriverError, ErrorKind, Progress, StepCall, StepReport};
 
 /// How often stopping work is asked whether it has stopped.
 const STOP_POLL: Duration = Duration::from_millis(250);
@@ -63,6 +63,10 @@ impl Line {
         } else {
             self.wait_for_end(driver, call, in_flight).await?
         };
+        match settled {
+            Settled::Left => {}
+            Settled::Stopped | Settled::Unconfirmed(_) | Settled::Ended(_) => self.meet(),
+        }
         Ok(Ran::Stopped(settled))
     }
 
@@ -183,7 +187,9 @@ impl Line {
         self.commit(&tree, write, changes, &mut fresh).await
     }
 
-    /// Cancels the work and waits, up to the grace, until it says what came of it.
+    /// Cancels the work and waits, up to the grace, until it says what came of it. A cancel may
+    /// overtake a start in flight, so it is sent again once that has returned; one that failed is
+    /// sent again too.
     async fn interrupt(
         &self,
         driver: &Arc<dyn Driver>,
@@ -193,14 +199,16 @@ impl Line {
         let tree = &self.tree;
         let grace = tree.options.terminate_grace;
         let end = Instant::now() + grace;
-        let mut cancelling = true;
-        if !tree.pen.life.wait_for(tree.options.call_needs()).await {
-            return Err(Halt::Gone);
-        }
-        let cancel = self.bounded(driver.cancel(call));
-        tokio::pin!(cancel);
+        let mut cancel = Some(Box::pin(self.cancel(driver, call)));
+        // When another cancel is due; none: the last one counts.
+        let mut again: Option<Instant> = None;
+        let mut failure: Option<String> = None;
         loop {
-            if !cancelling && in_flight.is_none() {
+            if cancel.is_none() && again.is_some_and(|due| due <= Instant::now()) {
+                again = None;
+                cancel = Some(Box::pin(self.cancel(driver, call)));
+            }
+            if cancel.is_none() && in_flight.is_none() {
                 let left = end.saturating_duration_since(Instant::now());
                 if left.is_zero() {
                     break;
@@ -212,10 +220,9 @@ impl Line {
                     return Err(Halt::Gone);
                 }
                 match self.bounded(driver.poll(call)).await? {
-                    Ok(Progress::Done(report)) => {
-                        return Ok(Settled::Ended(StepResult::Succeeded(report)));
-                    }
-                    Err(error) if !error.transient => return Ok(Settled::Stopped),
+                    Ok(Progress::Done(report)) => return Ok(self.done(report)),
+                    Err(error) if is_over(&error) => return Ok(stopped(failure)),
+                    Err(error) if !error.transient => return Ok(stopped(Some(error.message))),
                     Ok(Progress::Running { .. }) | Err(_) => {}
                 }
                 tokio::select! {
@@ -224,29 +231,71 @@ impl Line {
                 }
                 continue;
             }
+            let due = again.filter(|_| cancel.is_none());
             tokio::select! {
                 biased;
                 () = tree.pen.gone.cancelled() => return Err(Halt::Gone),
                 answer = returned(&mut in_flight), if in_flight.is_some() => {
                     in_flight = None;
-                    if let Ok(Progress::Done(report)) = answer {
-                        return Ok(Settled::Ended(StepResult::Succeeded(report)));
+                    again = Some(Instant::now());
+                    match answer {
+                        Ok(Progress::Done(report)) => return Ok(self.done(report)),
+                        Err(error) if !error.transient && !is_over(&error) => {
+                            failure = Some(error.message);
+                        }
+                        Ok(Progress::Running { .. }) | Err(_) => {}
                     }
                 }
-                cancelled = &mut cancel, if cancelling => {
-                    cancelling = false;
+                cancelled = answered(&mut cancel), if cancel.is_some() => {
+                    cancel = None;
                     if let Err(error) = cancelled? {
                         tracing::warn!(task_id = %call.task_id, %error, "step not cancelled");
+                        again.get_or_insert(Instant::now() + STOP_POLL);
                     }
                 }
+                () = until(due), if due.is_some() => {}
                 () = sleep(end.saturating_duration_since(Instant::now())) => break,
             }
+        }
+        drop(cancel);
+        if in_flight.take().is_some() {
+            // The call is dropped here, and what it had begun by now no cancel has seen.
+            if let Err(error) = self.cancel(driver, call).await? {
+                tracing::warn!(task_id = %call.task_id, %error, "step not cancelled");
+            }
+        }
+        if failure.is_some() {
+            return Ok(stopped(failure));
         }
         Ok(Settled::Unconfirmed(format!(
             "{} did not confirm within {} s that it stopped",
             call.step,
             grace.as_secs()
         )))
+    }
+
+    async fn cancel(
+        &self,
+        driver: &Arc<dyn Driver>,
+        call: &StepCall,
+    ) -> Result<Result<(), DriverError>, Halt> {
+        let tree = &self.tree;
+        if !tree.pen.life.wait_for(tree.options.call_needs()).await {
+            return Err(Halt::Gone);
+        }
+        self.bounded(driver.cancel(call)).await
+    }
+
+    /// What a stop makes of work that is done.
+    fn done(&self, report: StepReport) -> Settled {
+        if report.found {
+            return Settled::Ended(StepResult::Succeeded(report));
+        }
+        // It would have asked again: that it had not found it yet is no failure.
+        if self.planned().is_some_and(|step| step.polled) {
+            return Settled::Stopped;
+        }
+        Settled::Ended(StepResult::not_found(report))
     }
 
     /// Waits for work that cannot be interrupted, up to the step's timeout.
@@ -270,9 +319,8 @@ impl Line {
                 }
             };
             match answer {
-                Ok(Progress::Done(report)) => {
-                    return Ok(Settled::Ended(StepResult::Succeeded(report)));
-                }
+                Ok(Progress::Done(report)) => return Ok(self.done(report)),
+                Err(error) if is_over(&error) => return Ok(Settled::Stopped),
                 Err(error) if !error.transient => {
                     return Ok(Settled::Ended(StepResult::failed(error.message)));
                 }
@@ -291,6 +339,34 @@ impl Line {
                 () = sleep(END_POLL.min(left)) => {}
             }
         }
+    }
+}
+
+/// Whether a poll says that nothing goes on and nothing failed.
+fn is_over(error: &DriverError) -> bool {
+    !error.transient && matches!(error.kind, ErrorKind::Cancelled | ErrorKind::NotStarted)
+}
+
+/// Work that goes on no more: stopped, unless it had failed.
+fn stopped(failure: Option<String>) -> Settled {
+    failure.map_or(Settled::Stopped, |text| {
+        Settled::Ended(StepResult::failed(text))
+    })
+}
+
+/// The answer of the cancel; for ever without one.
+async fn answered<T>(cancel: &mut Option<Pin<Box<impl Future<Output = T>>>>) -> T {
+    match cancel {
+        Some(cancel) => cancel.as_mut().await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Waits until then; for ever without it.
+async fn until(due: Option<Instant>) {
+    match due {
+        Some(due) => sleep(due.saturating_duration_since(Instant::now())).await,
+        None => std::future::pending().await,
     }
 }
 

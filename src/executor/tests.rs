@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -13,9 +14,9 @@ use crate::domain::inventory::{Inventory, Node};
 use crate::domain::{
     Action, Detail, Outcome, Policy, Reason, ResultStatus, StepKind, Task, TaskId, TaskStatus,
 };
-use crate::driver::ledger::{Line, LineEvent};
+use crate::driver::ledger::{Line, LineEvent, LineOutcome};
 use crate::driver::simulated::{Simulated, SimulatedOptions};
-use crate::driver::{Driver, DriverError, Mark, Progress, Registry, StepCall};
+use crate::driver::{Driver, DriverError, ErrorKind, Mark, Progress, Registry, StepCall};
 use crate::store::{
     AuditRecord, DatabaseUrl, MessageQuery, NewRoot, Store, StoreOptions, Termination, View,
 };
@@ -27,6 +28,8 @@ const PATIENCE: Duration = Duration::from_secs(20);
 struct Designs {
     nodes: usize,
     labels: Vec<(usize, &'static str, &'static str)>,
+    /// How often a stored design cannot be read for now.
+    busy: AtomicU32,
 }
 
 impl Designs {
@@ -67,7 +70,15 @@ impl DesignSource for Designs {
         })
     }
 
-    async fn stored(&self, _bytes: &[u8]) -> Result<Arc<Inventory>, DesignFailure> {
+    async fn stored(&self, _: &str, _: Vec<u8>) -> Result<Arc<Inventory>, DesignFailure> {
+        let take = |left: u32| left.checked_sub(1);
+        if self
+            .busy
+            .fetch_update(Ordering::SeqCst, Ordering::SeqCst, take)
+            .is_ok()
+        {
+            return Err(DesignFailure::Unavailable("no thread".to_owned()));
+        }
         Ok(self.inventory())
     }
 }
@@ -102,6 +113,75 @@ impl Driver for Stubborn {
     }
 }
 
+/// Machines whose connection is bad.
+struct Shaky {
+    machines: Simulated,
+    /// How long a start takes before it reaches the machine.
+    start_delay: Duration,
+    /// Starts that reach the machine and are not answered.
+    lost_starts: AtomicU32,
+    /// Polls that are not answered.
+    lost_polls: AtomicU32,
+    /// Cancels that are not answered.
+    lost_cancels: AtomicU32,
+}
+
+impl Shaky {
+    fn new(machines: Simulated) -> Self {
+        Self {
+            machines,
+            start_delay: Duration::ZERO,
+            lost_starts: AtomicU32::new(0),
+            lost_polls: AtomicU32::new(0),
+            lost_cancels: AtomicU32::new(0),
+        }
+    }
+
+    fn lose(left: &AtomicU32) -> Result<(), DriverError> {
+        let take = |left: u32| left.checked_sub(1);
+        match left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, take) {
+            Ok(_) => Err(DriverError {
+                kind: ErrorKind::Unreachable,
+                transient: true,
+                not_sent: false,
+                message: "no connection".to_owned(),
+            }),
+            Err(_) => Ok(()),
+        }
+    }
+}
+
+#[async_trait]
+impl Driver for Shaky {
+    fn policy(&self, call: &StepCall) -> Policy {
+        self.machines.policy(call)
+    }
+
+    fn interruptible(&self, step: StepKind) -> bool {
+        self.machines.interruptible(step)
+    }
+
+    async fn start(&self, call: &StepCall) -> Result<Progress, DriverError> {
+        tokio::time::sleep(self.start_delay).await;
+        let answer = self.machines.start(call).await;
+        Self::lose(&self.lost_starts).and(answer)
+    }
+
+    async fn poll(&self, call: &StepCall) -> Result<Progress, DriverError> {
+        Self::lose(&self.lost_polls)?;
+        self.machines.poll(call).await
+    }
+
+    async fn find(&self, call: &StepCall) -> Result<Mark, DriverError> {
+        self.machines.find(call).await
+    }
+
+    async fn cancel(&self, call: &StepCall) -> Result<(), DriverError> {
+        Self::lose(&self.lost_cancels)?;
+        self.machines.cancel(call).await
+    }
+}
+
 struct Bench {
     directory: tempfile::TempDir,
     store: Store,
@@ -112,7 +192,14 @@ struct Bench {
 
 impl Bench {
     async fn new(nodes: usize, labels: &[(usize, &'static str, &'static str)]) -> Self {
-        let directory = tempfile::tempdir().unwrap();
+        Self::at(tempfile::tempdir().unwrap(), nodes, labels).await
+    }
+
+    async fn at(
+        directory: tempfile::TempDir,
+        nodes: usize,
+        labels: &[(usize, &'static str, &'static str)],
+    ) -> Self {
         let store = Store::open(StoreOptions {
             url: DatabaseUrl::Sqlite(directory.path().join("db")),
             migrate: true,
@@ -126,6 +213,7 @@ impl Bench {
             designs: Arc::new(Designs {
                 nodes,
                 labels: labels.to_vec(),
+                busy: AtomicU32::new(0),
             }),
             step_duration: Duration::ZERO,
             options: ExecutorOptions {
@@ -370,9 +458,11 @@ async fn terminate_cancels_what_hangs_and_creates_nothing_more() {
     let bench = Bench::new(1, &labels).await;
     let handle = bench.start().await;
     let root = bench.create(Action::DeployNode).await;
-    bench.until(root, runs(StepKind::ApplyNodeStorage)).await;
+    let tasks = bench.until(root, runs(StepKind::ApplyNodeStorage)).await;
+    assert_eq!(tasks[1].current_step, Some(StepKind::ApplyNodeStorage));
     bench.terminate(root).await;
     let tasks = bench.ended(root).await;
+    assert_eq!(tasks[1].current_step, None);
     assert_eq!(tasks[0].status, TaskStatus::Terminated);
     assert_eq!(tasks[1].status, TaskStatus::Terminated);
     assert_eq!(
@@ -530,4 +620,189 @@ async fn a_design_that_does_not_load_fails_the_task() {
         );
     }
     handle.drain().await;
+}
+
+#[tokio::test]
+async fn a_successor_does_not_start_a_step_whose_time_is_over() {
+    let labels = [(0, "drydock.dev/simulate-hang", "apply_node_networking")];
+    let mut bench = Bench::new(1, &labels).await;
+    let limit = Duration::from_millis(400);
+    bench
+        .options
+        .step_timeouts
+        .insert(StepKind::ApplyNodeNetworking, limit);
+    let root = bench.create(Action::DeployNode).await;
+    let handle = bench.start().await;
+    bench.until(root, runs(StepKind::ApplyNodeNetworking)).await;
+    handle.drain().await;
+    tokio::time::sleep(limit).await;
+    let handle = bench.start().await;
+    let tasks = bench.ended(root).await;
+    assert_eq!(tasks[2].result.reason, Reason::Timeout);
+    handle.drain().await;
+    let lines = bench.lines();
+    let starts = lines.iter().filter(|line| line.event == LineEvent::Start);
+    assert_eq!(starts.count(), 1);
+}
+
+#[tokio::test]
+async fn a_successor_begins_no_node_of_an_overdue_root() {
+    let labels = [(0, "drydock.dev/simulate-hang", "interrogate_oob")];
+    let mut bench = Bench::new(3, &labels).await;
+    bench.options.max_parallel_nodes = 1;
+    let limit = Duration::from_millis(800);
+    let root = bench
+        .create_on(Action::VerifyNode, "file:///design", limit)
+        .await;
+    let handle = bench.start().await;
+    bench.until(root, runs(StepKind::InterrogateOob)).await;
+    handle.drain().await;
+    tokio::time::sleep(limit).await;
+    bench.options.max_parallel_nodes = 3;
+    let handle = bench.start().await;
+    let tasks = bench.ended(root).await;
+    assert_eq!(tasks[0].result.reason, Reason::Timeout);
+    assert_eq!(tasks.iter().filter(|task| task.depth == 1).count(), 1);
+    handle.drain().await;
+}
+
+#[tokio::test]
+async fn what_a_vanished_owner_left_is_not_given_back_as_clean_before_it_was_met() {
+    let labels = [(0, "drydock.dev/simulate-hang", "deploy_node")];
+    let bench = Bench::new(1, &labels).await;
+    let root = bench.create(Action::DeployNode).await;
+    let vanished = bench.start().await;
+    bench.until(root, runs(StepKind::DeployNode)).await;
+    bench.store.close().await;
+    vanished.drain().await;
+
+    let Bench {
+        directory, store, ..
+    } = bench;
+    drop(store);
+    let mut bench = Bench::at(directory, 1, &labels).await;
+    // Without a slot it takes the tree over and meets nothing of it.
+    bench.options.max_running_nodes = 0;
+    let careless = bench.start().await;
+    let instance = careless.instance();
+    let taken_over = async {
+        while bench.store.owned(instance).await.unwrap().is_empty() {
+            tokio::task::yield_now().await;
+        }
+    };
+    timeout(PATIENCE, taken_over).await.unwrap();
+    careless.drain().await;
+    assert_eq!(bench.store.owned(instance).await.unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn a_cancel_that_overtook_the_start_or_was_lost_is_sent_again() {
+    for lost in [0, 2] {
+        let labels = [(0, "drydock.dev/simulate-hang", "apply_node_networking")];
+        let bench = Bench::new(1, &labels).await;
+        let mut driver = Shaky::new(bench.simulated());
+        driver.start_delay = Duration::from_millis(200);
+        driver.lost_cancels = AtomicU32::new(lost);
+        let handle = bench.start_with(Arc::new(driver)).await;
+        let root = bench.create(Action::DeployNode).await;
+        bench.until(root, runs(StepKind::ApplyNodeNetworking)).await;
+        bench.terminate(root).await;
+        let tasks = bench.ended(root).await;
+        assert_eq!(tasks[0].status, TaskStatus::Terminated);
+        assert_eq!(tasks[2].status, TaskStatus::Terminated);
+        assert_eq!(tasks[2].result.error_count, 0);
+        handle.drain().await;
+        let last = bench.lines().pop().unwrap();
+        assert_eq!(last.outcome, Some(LineOutcome::Cancelled));
+    }
+}
+
+#[tokio::test]
+async fn what_fails_while_it_is_stopped_has_failed() {
+    let labels = [(0, "drydock.dev/simulate-fail", "apply_node_networking")];
+    let bench = Bench::new(1, &labels).await;
+    let mut driver = Shaky::new(bench.simulated());
+    driver.start_delay = Duration::from_millis(200);
+    let handle = bench.start_with(Arc::new(driver)).await;
+    let root = bench.create(Action::DeployNode).await;
+    bench.until(root, runs(StepKind::ApplyNodeNetworking)).await;
+    bench.terminate(root).await;
+    let tasks = bench.ended(root).await;
+    assert_eq!(tasks[2].result.status, ResultStatus::Failure);
+    assert!(tasks[2].result.message.contains("simulated failure"));
+    handle.drain().await;
+}
+
+#[tokio::test]
+async fn lost_polls_take_no_attempt_from_a_step() {
+    let mut bench = Bench::new(1, &[]).await;
+    bench.step_duration = Duration::from_millis(30);
+    let driver = Shaky::new(bench.simulated());
+    driver.lost_polls.store(6, Ordering::SeqCst);
+    let handle = bench.start_with(Arc::new(driver)).await;
+    let root = bench.create(Action::VerifyNode).await;
+    let tasks = bench.ended(root).await;
+    assert_eq!(tasks[0].result.status, ResultStatus::Success);
+    assert_eq!(tasks[2].retry, 0);
+    handle.drain().await;
+}
+
+#[tokio::test]
+async fn nodes_that_wait_for_a_lock_end_before_those_that_run() {
+    let mut bench = Bench::new(2, &[(0, "drydock.dev/simulate-hang", "destroy_node")]).await;
+    bench.step_duration = Duration::from_millis(1500);
+    let handle = bench
+        .start_with(Arc::new(Stubborn(bench.simulated())))
+        .await;
+    let first = bench.create(Action::DestroyNode).await;
+    let destroyed = |tasks: &[Task]| tasks[0].result.succeeded == 1;
+    bench.until(first, destroyed).await;
+    let second = bench.create(Action::PrepareNode).await;
+    let waits = |tasks: &[Task]| {
+        let queued = |task: &Task| task.depth == 1 && task.status == TaskStatus::Queued;
+        tasks.iter().any(queued) && runs(StepKind::IdentifyNode)(tasks)
+    };
+    bench.until(second, waits).await;
+    bench.terminate(second).await;
+    let seen = |tasks: &[Task]| {
+        let node = |task: &Task| task.depth == 1 && task.status == TaskStatus::Terminated;
+        tasks.iter().any(node)
+    };
+    let tasks = bench.until(second, seen).await;
+    assert_eq!(tasks[0].status, TaskStatus::Terminating);
+    // The hanging step cannot be interrupted: the replica leaves it.
+    handle.drain().await;
+}
+
+#[tokio::test]
+async fn a_stored_design_that_cannot_be_read_for_now_is_no_damage() {
+    let mut bench = Bench::new(1, &[]).await;
+    bench.step_duration = Duration::from_millis(100);
+    let root = bench.create(Action::DeployNode).await;
+    let handle = bench.start().await;
+    bench.until(root, runs(StepKind::ApplyNodeNetworking)).await;
+    handle.drain().await;
+    bench.designs.busy.store(2, Ordering::SeqCst);
+    let handle = bench.start().await;
+    let tasks = bench.ended(root).await;
+    assert_eq!(tasks[0].result.status, ResultStatus::Success);
+    handle.drain().await;
+}
+
+#[tokio::test]
+async fn work_that_may_have_begun_is_cancelled_before_its_step_fails() {
+    let labels = [
+        (0, "drydock.dev/simulate-hang", "destroy_node"),
+        (0, "drydock.dev/simulate-policy", "destroy_node=once"),
+    ];
+    let bench = Bench::new(1, &labels).await;
+    let driver = Shaky::new(bench.simulated());
+    driver.lost_starts.store(1, Ordering::SeqCst);
+    let handle = bench.start_with(Arc::new(driver)).await;
+    let root = bench.create(Action::DestroyNode).await;
+    let tasks = bench.ended(root).await;
+    assert_eq!(tasks[0].result.status, ResultStatus::Failure);
+    handle.drain().await;
+    let last = bench.lines().pop().unwrap();
+    assert_eq!(last.outcome, Some(LineOutcome::Cancelled));
 }

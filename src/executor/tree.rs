@@ -1,7 +1,7 @@
 //! What everything that runs for one root shares.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -34,6 +34,8 @@ pub(super) struct Tree {
     pub(super) leave: CancellationToken,
     /// Until when the nodes of steps that were found running are left alone.
     pub(super) quarantine: Option<Instant>,
+    /// Steps of a vanished owner that this one has not yet met with a call after the quarantine.
+    pub(super) unmet: AtomicUsize,
     /// Whether the stop is the root's timeout.
     pub(super) timed_out: AtomicBool,
     pub(super) words: Words,

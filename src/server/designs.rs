@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use crate::design::{Design, Finding, LoadError, Loader, Severity};
+use crate::design::{Digest, Finding, LoadError, Loader, RestoreError, Severity};
 use crate::domain::inventory::Inventory;
 use crate::executor::{DesignFailure, DesignFinding, DesignSource, LoadedDesign};
 use crate::tasks::{DesignError, Designs};
@@ -53,48 +53,60 @@ impl DesignSource for LoadedDesigns {
         let reference = self
             .loader
             .check(design_ref)
-            .map_err(|error| DesignFailure::Invalid(vec![wrong(error.to_string())]))?;
+            .map_err(|error| DesignFailure::Invalid(vec![wrong(design_ref, error.to_string())]))?;
         match self.loader.load(&reference).await {
             Ok(design) => Ok(LoadedDesign {
                 digest: Arc::from(design.digest.to_string()),
                 bytes: Arc::from(&design.stored[..]),
                 inventory: design.inventory,
-                findings: design.findings.iter().map(finding).collect(),
+                findings: design
+                    .findings
+                    .iter()
+                    .map(|found| finding(found, design_ref))
+                    .collect(),
             }),
             Err(LoadError::Unavailable(error)) => {
                 Err(DesignFailure::Unavailable(error.to_string()))
             }
             Err(LoadError::Invalid(findings)) => Err(DesignFailure::Invalid(
-                findings.iter().map(finding).collect(),
+                findings
+                    .iter()
+                    .map(|found| finding(found, design_ref))
+                    .collect(),
             )),
         }
     }
 
-    async fn stored(&self, bytes: &[u8]) -> Result<Arc<Inventory>, DesignFailure> {
-        let bytes = bytes.to_vec();
-        // Rebuilding a large design takes seconds, which the threads of the runtime do not have.
-        let rebuilt = tokio::task::spawn_blocking(move || Design::from_stored(&bytes))
-            .await
-            .map_err(|error| DesignFailure::Unavailable(error.to_string()))?;
-        match rebuilt {
+    async fn stored(&self, digest: &str, bytes: Vec<u8>) -> Result<Arc<Inventory>, DesignFailure> {
+        let named = digest
+            .parse::<Digest>()
+            .map_err(|error| DesignFailure::Invalid(vec![wrong(digest, error.to_string())]))?;
+        match self.loader.restore(named, bytes.into()).await {
             Ok(design) => Ok(design.inventory),
-            Err(error) => Err(DesignFailure::Invalid(vec![wrong(error.to_string())])),
+            Err(error @ RestoreError::Unavailable(_)) => {
+                Err(DesignFailure::Unavailable(error.to_string()))
+            }
+            Err(error @ (RestoreError::Damaged(_) | RestoreError::Digest { .. })) => Err(
+                DesignFailure::Invalid(vec![wrong(digest, error.to_string())]),
+            ),
         }
     }
 }
 
-/// An error that is of no document.
-fn wrong(message: String) -> DesignFinding {
+/// An error that is of no document, but of the whole design.
+fn wrong(design: &str, message: String) -> DesignFinding {
     DesignFinding {
         error: true,
         message,
-        document: String::new(),
+        document: design.to_owned(),
         extra: serde_json::Map::new(),
     }
 }
 
-fn finding(finding: &Finding) -> DesignFinding {
+/// A finding; one that names no document is about the design itself.
+fn finding(finding: &Finding, design_ref: &str) -> DesignFinding {
     let mut extra = serde_json::Map::new();
+    extra.insert("code".to_owned(), finding.code.as_str().into());
     let places = [
         ("file", finding.file.clone().map(serde_json::Value::from)),
         ("line", finding.line.map(serde_json::Value::from)),
@@ -112,7 +124,33 @@ fn finding(finding: &Finding) -> DesignFinding {
             Severity::Warning => false,
         },
         message: finding.message.clone(),
-        document: finding.document.clone().unwrap_or_default(),
+        document: match &finding.document {
+            Some(document) => document.clone(),
+            None => design_ref.to_owned(),
+        },
         extra,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::design::Code;
+
+    #[test]
+    fn a_finding_has_its_code_and_a_context() {
+        let found = Finding {
+            severity: Severity::Error,
+            code: Code::NoDocuments,
+            document: None,
+            file: None,
+            line: None,
+            column: None,
+            field: None,
+            message: "nothing here".to_owned(),
+        };
+        let shown = finding(&found, "file:///d");
+        assert_eq!(shown.document, "file:///d");
+        assert_eq!(shown.extra["code"], "no_documents");
     }
 }
