@@ -231,6 +231,11 @@ mod tests {
 
         assert_eq!(all.len(), MAX_FINDINGS + 1);
         assert_eq!(all[0].code, Code::Syntax);
-        assert_eq!(all[MAX_FINDINGS].message, "201 more findings are not shown");
+        let hidden = MAX_FINDINGS * 3 + 1 - MAX_FINDINGS;
+        assert_eq!(
+            all[MAX_FINDINGS].message,
+            format!("{hidden} more findings are not shown")
+        );
+        assert_eq!(all[MAX_FINDINGS].severity, Severity::Warning);
     }
 }

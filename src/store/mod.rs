@@ -290,26 +290,6 @@ impl Store {
         .await
     }
 
-    /// Like [`Store::claim`], but only roots that have an owner which is gone or gave them back.
-    pub async fn claim_abandoned(
-        &self,
-        instance: InstanceId,
-        limit: u32,
-    ) -> Result<Vec<Claimed>, Error> {
-        self.claim(instance, limit).await
-    }
-
-    /// Like [`Store::claim`], but only roots that never started and were created before.
-    pub async fn claim_overdue(
-        &self,
-        instance: InstanceId,
-        created_before: crate::domain::Timestamp,
-        limit: u32,
-    ) -> Result<Vec<Claimed>, Error> {
-        let _ = created_before;
-        self.claim(instance, limit).await
-    }
-
     /// Gives back every root of the instance, and the instance itself: others continue at once.
     pub async fn release(&self, instance: InstanceId) -> Result<(), Error> {
         let connections = self.inner.connections.clone();
