@@ -107,6 +107,8 @@ struct List {
     caller: Caller,
     newest: Task,
     tasks: usize,
+    /// Kept for as long as the server runs in it.
+    _home: Home,
 }
 
 impl List {
@@ -127,6 +129,7 @@ impl List {
             server,
             newest,
             tasks,
+            _home: home,
         })
     }
 
