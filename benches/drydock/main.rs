@@ -63,7 +63,13 @@ fn run(args: &Args) -> Result<()> {
     if args.list {
         return report::print(&measure::names().join("\n"));
     }
-    runtime.block_on(measure_all(args))
+    runtime.block_on(async {
+        tokio::select! {
+            measured = measure_all(args) => measured,
+            // Dropped half-way, it still takes its servers and files with it.
+            told = tokio::signal::ctrl_c() => Err(told.err().map_or("interrupted".into(), Into::into)),
+        }
+    })
 }
 
 async fn measure_all(args: &Args) -> Result<()> {

@@ -13,8 +13,12 @@ use tempfile::TempDir;
 
 use crate::Result;
 use crate::process;
+use crate::report::note;
 use crate::wire::{Caller, Method};
 use crate::world::World;
+
+/// Errors of a server's log that are shown once it has ended: the first tell why.
+const ERRORS_SHOWN: usize = 10;
 
 /// Which database.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -85,6 +89,7 @@ pub(crate) struct Server {
     pub(crate) ready_in: Duration,
     postmaster: Option<u32>,
     process: Child,
+    log: PathBuf,
 }
 
 impl Server {
@@ -135,6 +140,7 @@ impl Server {
             ready_in,
             postmaster: home.postmaster,
             process,
+            log,
         })
     }
 
@@ -180,6 +186,14 @@ impl Drop for Server {
         // It may have ended by itself, which whoever called it has noticed.
         self.process.kill().ok();
         self.process.wait().ok();
+        let log = std::fs::read_to_string(&self.log).unwrap_or_default();
+        for line in log
+            .lines()
+            .filter(|line| line.contains("ERROR"))
+            .take(ERRORS_SHOWN)
+        {
+            note(&format!("  the server said: {line}"));
+        }
     }
 }
 

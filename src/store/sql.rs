@@ -69,7 +69,7 @@ impl Dialect {
                         format!("value->>'{name}' AS {name}")
                     }
                 });
-                format!("(SELECT {select} FROM json_each({parameter}))")
+                format!("(SELECT {select} FROM jsonb_each({parameter}))")
             }
             Self::Postgres => {
                 let types = list(&|(name, kind)| {

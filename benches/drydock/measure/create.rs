@@ -23,13 +23,7 @@ const SQLITE_FLOOR: f64 = 0.3;
 const POSTGRES_CLIENTS: usize = 32;
 const POSTGRES_FLOOR: f64 = 0.6;
 
-pub(crate) async fn run(world: &World) -> Result<Vec<Row>> {
-    let mut rows = sqlite(world).await?;
-    rows.extend(postgres(world).await?);
-    Ok(rows)
-}
-
-async fn sqlite(world: &World) -> Result<Vec<Row>> {
+pub(crate) async fn sqlite(world: &World) -> Result<Vec<Row>> {
     let home = Home::new(world, Kind::Sqlite).await?;
     let (server, _) = Server::start_held(world, &home).await?;
     let mut creators = Creator::connect(world, &server, SQLITE_CLIENTS).await?;
@@ -60,7 +54,7 @@ async fn sqlite(world: &World) -> Result<Vec<Row>> {
     let ratio = against_echo.rates()?;
     Ok(vec![
         Row {
-            name: format!("SQLite, {SQLITE_CLIENTS} clients"),
+            name: format!("{SQLITE_CLIENTS} clients"),
             unit: "tasks",
             figures: against_echo.measured(),
             result: times(ratio),
@@ -75,7 +69,7 @@ async fn sqlite(world: &World) -> Result<Vec<Row>> {
         Row {
             result: format!("tasks: {} of this", times(against_raw.rates()?)),
             ..Row::bound(
-                format!("raw commits, SQLite, {SQLITE_CLIENTS} callers"),
+                format!("raw commits, {SQLITE_CLIENTS} callers"),
                 "rows",
                 against_raw.bound(),
             )
@@ -83,7 +77,7 @@ async fn sqlite(world: &World) -> Result<Vec<Row>> {
     ])
 }
 
-async fn postgres(world: &World) -> Result<Vec<Row>> {
+pub(crate) async fn postgres(world: &World) -> Result<Vec<Row>> {
     let home = Home::new(world, Kind::Postgres).await?;
     let (server, _) = Server::start_held(world, &home).await?;
     let mut creators = Creator::connect(world, &server, POSTGRES_CLIENTS).await?;
@@ -102,7 +96,7 @@ async fn postgres(world: &World) -> Result<Vec<Row>> {
     let ratio = pairs.rates()?;
     Ok(vec![
         Row {
-            name: format!("PostgreSQL, {POSTGRES_CLIENTS} clients"),
+            name: format!("{POSTGRES_CLIENTS} clients"),
             unit: "tasks",
             figures: pairs.measured(),
             result: times(ratio),
@@ -110,7 +104,7 @@ async fn postgres(world: &World) -> Result<Vec<Row>> {
             verdict: Some(Floor::AtLeast(POSTGRES_FLOOR).judge(ratio.median)),
         },
         Row::bound(
-            format!("raw commits, PostgreSQL, {POSTGRES_CLIENTS} sessions"),
+            format!("raw commits, {POSTGRES_CLIENTS} sessions"),
             "rows",
             pairs.bound(),
         ),

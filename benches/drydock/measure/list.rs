@@ -7,6 +7,7 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use drydock::proto::v1::{ListTasksRequest, ListTasksResponse, Task, TaskFilter, TaskStatus};
+use prost::Message as _;
 use sqlx::{AssertSqlSafe, Connection as _, Executor as _};
 use uuid::Uuid;
 
@@ -20,7 +21,7 @@ use crate::server::{Home, Kind, Server};
 use crate::wire::{Caller, Method, encoded};
 use crate::world::World;
 
-const PAGE: i32 = 50;
+const PAGE: usize = 50;
 const FLOOR: f64 = 2.0;
 
 pub(crate) async fn run(world: &World) -> Result<Vec<Row>> {
@@ -34,8 +35,8 @@ pub(crate) async fn run(world: &World) -> Result<Vec<Row>> {
             let operations = world.sizes.idle_operations;
             let pairs = Pairs::run(
                 world.sizes.rounds,
-                async || long.read(&of_long, operations).await,
-                async || short.read(&of_short, operations).await,
+                async || long.read(page, &of_long, operations).await,
+                async || short.read(page, &of_short, operations).await,
             )
             .await?;
             let ratio = pairs
@@ -68,18 +69,34 @@ enum Page {
     First,
     Roots,
     Middle,
-    OneStatus,
+    Complete,
+    Running,
 }
 
 impl Page {
-    const ALL: [Self; 4] = [Self::First, Self::Roots, Self::Middle, Self::OneStatus];
+    const ALL: [Self; 5] = [
+        Self::First,
+        Self::Roots,
+        Self::Middle,
+        Self::Complete,
+        Self::Running,
+    ];
 
     fn name(self) -> &'static str {
         match self {
             Self::First => "the first page",
             Self::Roots => "the first roots",
             Self::Middle => "a page from the middle",
-            Self::OneStatus => "the first complete roots",
+            Self::Complete => "the first complete roots",
+            Self::Running => "the running roots (none)",
+        }
+    }
+
+    /// How many tasks it has.
+    fn tasks(self) -> usize {
+        match self {
+            Self::First | Self::Roots | Self::Middle | Self::Complete => PAGE,
+            Self::Running => 0,
         }
     }
 }
@@ -90,6 +107,8 @@ struct List {
     caller: Caller,
     newest: Task,
     tasks: usize,
+    /// Kept for as long as the server runs in it.
+    _home: Home,
 }
 
 impl List {
@@ -110,10 +129,16 @@ impl List {
             server,
             newest,
             tasks,
+            _home: home,
         })
     }
 
     fn request(&self, page: Page) -> Bytes {
+        let of_roots = |status: TaskStatus| TaskFilter {
+            roots_only: true,
+            status: vec![status.into()],
+            ..TaskFilter::default()
+        };
         let filter = match page {
             Page::First => TaskFilter::default(),
             Page::Roots => TaskFilter {
@@ -127,31 +152,26 @@ impl List {
                 }),
                 ..TaskFilter::default()
             },
-            Page::OneStatus => TaskFilter {
-                roots_only: true,
-                status: vec![TaskStatus::Complete.into()],
-                ..TaskFilter::default()
-            },
+            Page::Complete => of_roots(TaskStatus::Complete),
+            Page::Running => of_roots(TaskStatus::Running),
         };
         encoded(&ListTasksRequest {
-            page_size: PAGE,
+            page_size: PAGE as i32,
             filter: Some(filter),
             ..ListTasksRequest::default()
         })
     }
 
-    async fn read(&mut self, request: &Bytes, operations: usize) -> Result<Sample> {
-        use prost::Message as _;
-
+    async fn read(&mut self, page: Page, request: &Bytes, operations: usize) -> Result<Sample> {
         let cpu = self.server.cpu()?;
         let mut sample = Sample::default();
         for _ in 0..operations {
             let begun = Instant::now();
-            let page = self.caller.unary(Method::LIST, request.clone()).await?;
+            let answer = self.caller.unary(Method::LIST, request.clone()).await?;
             sample.latencies.push(begun.elapsed());
-            let page = ListTasksResponse::decode(page)?;
-            if page.tasks.len() != usize::try_from(PAGE)? {
-                return Err(format!("a page of {} tasks", page.tasks.len()).into());
+            let listed = ListTasksResponse::decode(answer)?.tasks.len();
+            if listed != page.tasks() {
+                return Err(format!("{} has {listed} tasks", page.name()).into());
             }
         }
         sample.operations = operations as u64;

@@ -41,9 +41,14 @@ const ALL: &[Measure] = &[
         run: |world| Box::pin(idle::run(world)),
     },
     Measure {
-        name: "create",
-        title: "CreateTask, durable",
-        run: |world| Box::pin(create::run(world)),
+        name: "create-postgres",
+        title: "CreateTask, durable, PostgreSQL",
+        run: |world| Box::pin(create::postgres(world)),
+    },
+    Measure {
+        name: "create-sqlite",
+        title: "CreateTask, durable, SQLite",
+        run: |world| Box::pin(create::sqlite(world)),
     },
     Measure {
         name: "get",

@@ -16,7 +16,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 use crate::Result;
-use crate::bare::{PUBLISH, SUBSCRIBE, publication};
+use crate::bare::{Bare, PUBLISH, SUBSCRIBE, publication};
 use crate::load::between;
 use crate::pairs::Pairs;
 use crate::process;
@@ -90,7 +90,8 @@ pub(crate) async fn memory(world: &World) -> Result<Vec<Row>> {
     let home = Home::new(world, Kind::Sqlite).await?;
     let (server, held) = Server::start_held(world, &home).await?;
     let ours = grown(server.pid, server.address, Subject::Task(held), watchers).await?;
-    let bare = world.bare().await?;
+    // A server of its own: the shared one has grown with what it served before.
+    let bare = Bare::start().await?;
     let bares = grown(bare.pid, bare.address, Subject::Broadcast, watchers).await?;
     let each = |bytes: u64| {
         format!(
