@@ -106,7 +106,7 @@ fn act() -> impl Strategy<Value = Act> {
         2 => node.clone().prop_map(Act::NodeStopped),
         3 => node.clone().prop_map(Act::AddStep),
         4 => (node.clone(), result).prop_map(|(node, result)| Act::EndStep(node, result)),
-        2 => node.clone().prop_map(Act::Wait),
+        4 => node.clone().prop_map(Act::Wait),
         2 => node.prop_map(Act::Unlock),
         1 => Just(Act::Say),
     ]
@@ -481,7 +481,7 @@ fn histories(database: impl AsyncFn() -> Database) {
     let mut runner = TestRunner::new(Config {
         cases: 5 * size(),
         failure_persistence: None,
-        max_shrink_iters: 200,
+        max_shrink_iters: 60,
         ..Config::default()
     });
     let totals = std::cell::Cell::new((0, 0));
