@@ -113,6 +113,7 @@ impl Model {
             TaskStatus::Terminating | TaskStatus::Terminated => {}
             TaskStatus::Running => {
                 task.status = TaskStatus::Terminating;
+                task.terminated = Some(drydock::clock::now());
                 task.revision += 1;
             }
             TaskStatus::Requested | TaskStatus::Queued => {
@@ -148,7 +149,12 @@ impl Model {
             && write.allowed.contains(&root.task.status)
             && legal(write, root.task.status)
             && matches!(write.root, RootChange::None)
-            && !write.changes.is_empty()
+            && self.is_as_left(write)
+    }
+
+    /// Whether the subtasks of a write are as it leaves them.
+    fn is_as_left(&self, write: &TreeWrite) -> bool {
+        !write.changes.is_empty()
             && write.changes.iter().all(|change| {
                 self.subtasks.get(&change.task.task_id).is_some_and(|task| {
                     (task.status, task.revision) == (change.task.status, change.task.revision)
@@ -165,9 +171,15 @@ impl Model {
         }
         if !write.allowed.contains(&status) {
             let done = match &write.root {
-                RootChange::Start(_) => status == TaskStatus::Running,
+                RootChange::Start(_) => {
+                    matches!(status, TaskStatus::Running | TaskStatus::Terminating)
+                }
                 RootChange::Finish(_) => status.is_terminal(),
-                RootChange::TimeOut | RootChange::None => false,
+                RootChange::TimeOut => {
+                    status == TaskStatus::Terminating && root.task.terminated.is_none()
+                }
+                // Committed before the termination came, and only the answer was lost.
+                RootChange::None => self.is_as_left(write),
             };
             return if done {
                 Ok(status)
@@ -223,7 +235,11 @@ impl Model {
     }
 
     fn take(&mut self, lock: &NodeLock, id: TaskId) -> Result<(), Refusal> {
-        let first = self.waiters.get(lock).and_then(|waiters| waiters.first());
+        // The place in line of a root that is to stop counts no longer.
+        let first = self.waiters.get(lock).and_then(|waiters| {
+            let goes_on = |id: &&TaskId| self.roots[*id].task.status < TaskStatus::Terminating;
+            waiters.iter().find(goes_on)
+        });
         match (self.locks.get(lock), first) {
             (Some(holder), _) if *holder != id => Err(Refusal::Busy(*holder)),
             (None, Some(first)) if *first < id => Err(Refusal::Busy(*first)),
