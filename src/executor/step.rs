@@ -48,6 +48,10 @@ pub(super) enum Ran {
 
 /// The first call of a step; none: it must not be called again (promise P5).
 pub(super) fn first_call(enter: Enter, policy: Policy) -> Option<Asked> {
+    #[cfg(feature = "seeded-bugs")]
+    if std::env::var("DRYDOCK_SEEDED_BUG").is_ok_and(|bug| bug == "repeat_on_recovery") {
+        return Some(Asked::Start);
+    }
     match (enter, policy) {
         (Enter::Fresh, _)
         | (Enter::Released | Enter::Vanished, Policy::Observe | Policy::Converge) => {
