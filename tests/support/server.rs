@@ -12,6 +12,9 @@ use tokio::time::timeout;
 
 use super::database::Database;
 
+/// Chooses the fault of a binary that was built with seeded bugs.
+const SEEDED_BUG: &str = "DRYDOCK_SEEDED_BUG";
+
 /// How long a server may take to serve, or to give up: with a schema to make, on a busy machine.
 const START_BOUND: Duration = Duration::from_secs(90);
 
@@ -235,6 +238,8 @@ pub(crate) fn drydock() -> Command {
         .args(["--pdeathsig", "KILL", "--", env!("CARGO_BIN_EXE_drydock")])
         .env_clear()
         .env("PATH", std::env::var_os("PATH").unwrap_or_default())
+        // Only a binary that was built with seeded bugs heeds it: see scripts/prove-tests.
+        .envs(std::env::var_os(SEEDED_BUG).map(|bug| (SEEDED_BUG, bug)))
         .env("RUST_BACKTRACE", "1")
         .kill_on_drop(true);
     command
