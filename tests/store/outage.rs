@@ -249,7 +249,7 @@ async fn a_locked_root_keeps_nobody_else_waiting_for_long() {
     }
     // Until the store waits for the lock.
     let waits = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() \
-                 AND application_name = 'drydock' AND wait_event_type = 'Lock'";
+                 AND application_name = 'drydock-write' AND wait_event_type = 'Lock'";
     while database.number(waits).await == 0 {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
