@@ -34,10 +34,6 @@ const POSTGRES_WRITERS: u32 = 4;
 /// How long a caller waits for a connection before the database counts as away.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// How long a connection may have been idle to be used without being tested: a test is one more
-/// round trip for every statement outside a transaction.
-const TEST_IDLE: Duration = Duration::from_secs(1);
-
 /// How often opening is tried, and how long it waits in between: a database that starts together
 /// with the service is there within seconds; one that is not there is soon said to be missing.
 const OPEN_ATTEMPTS: u32 = 6;
@@ -217,7 +213,8 @@ async fn open_postgres(url: &str) -> Result<Connections, OpenError> {
         options
             .sqlx_logging(false)
             .acquire_timeout(ACQUIRE_TIMEOUT)
-            .test_before_acquire_if_idle_for(TEST_IDLE)
+            // A round trip each, but after a restart of the server no call meets a dead one.
+            .test_before_acquire(true)
             .max_connections(connections)
             .min_connections(1)
             .map_sqlx_postgres_opts(move |options| {
