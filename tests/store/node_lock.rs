@@ -104,6 +104,17 @@ on_each_database! {
         store.close().await;
     }
 
+    async fn a_root_that_is_to_stop_keeps_nobody_waiting(database) {
+        let store = database.open().await;
+        let [one, two] = owners(&store).await;
+        one.send(waiting(&one, "n1")).await.unwrap();
+        busy(&two, taking(&two, 0, "n1"), one.id()).await;
+        terminate(&store, one.id()).await;
+        two.send(taking(&two, 0, "n1")).await.unwrap();
+        assert_tells_the_state(&store).await;
+        store.close().await;
+    }
+
     async fn a_root_that_ends_forgets_its_locks_and_its_places(database) {
         let store = database.open().await;
         let [one, two, three] = owners(&store).await;
