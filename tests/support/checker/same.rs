@@ -4,9 +4,11 @@ use drydock::proto::v1::TaskEvent;
 use drydock::proto::v1::task_event::Event as Arm;
 
 /// The committed events of a history, without what differs from stream to stream: tokens, progress and
-/// heartbeats, snapshots, and whether an end was replayed.
+/// heartbeats, snapshots, and an end told once more (a stream cut after `task_finished` and before its OK tells
+/// the end again).
 pub(crate) fn committed(events: &[TaskEvent]) -> Vec<TaskEvent> {
-    let events = events.iter().filter(|event| match &event.event {
+    let once = events.iter().filter(|event| !event.replay);
+    let events = once.filter(|event| match &event.event {
         Some(
             Arm::Snapshot(_)
             | Arm::SnapshotComplete(_)
@@ -18,7 +20,6 @@ pub(crate) fn committed(events: &[TaskEvent]) -> Vec<TaskEvent> {
     events
         .map(|event| TaskEvent {
             resume_token: String::new(),
-            replay: false,
             ..event.clone()
         })
         .collect()
