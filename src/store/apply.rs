@@ -8,14 +8,15 @@ use std::sync::Arc;
 
 use super::codec::relative;
 use super::error::WriteError;
-use super::row::{InsertRow, UpdateRow};
+use super::row::{SubtaskRow, UpdateRow};
 use super::write::{Change, ChangeKind, NewMessage, RootChange, Start, TreeWrite};
 use crate::domain::ending::{self, Conclusion, Ending, Tally};
 use crate::domain::event::{Event, EventKind, RootFacts, Subject};
 use crate::domain::state::{Level, may_move};
-use crate::domain::task::{MESSAGE_LIMIT, MESSAGE_LIST_LIMIT};
+use crate::domain::task::{LIST_LIMIT, MESSAGE_LIMIT, MESSAGE_LIST_LIMIT};
 use crate::domain::{
-    Cause, Message, Reason, ResultStatus, SERVICE_ACTOR, Task, TaskId, TaskStatus, Timestamp,
+    Cause, Detail, Message, Reason, ResultStatus, SERVICE_ACTOR, Task, TaskId, TaskStatus,
+    Timestamp,
 };
 
 /// The most bytes of a message's text that are kept (api contract, "Sizes").
@@ -43,6 +44,10 @@ pub(super) struct LockedRoot {
     said: Vec<Message>,
     /// How many there were.
     said_now: u32,
+    /// The nodes that ended in this batch, for its FULL view.
+    outcomes: Vec<(ResultStatus, Arc<str>)>,
+    /// Whether a subtask of its own was added in this batch.
+    grew: bool,
 }
 
 /// An ending that waits for the tally of the subtasks.
@@ -64,11 +69,37 @@ pub(super) struct MessageRow {
 /// The rows that applied writes ask for.
 #[derive(Default)]
 pub(super) struct Rows {
-    pub(super) inserts: Vec<InsertRow>,
+    pub(super) inserts: Vec<SubtaskRow>,
     pub(super) updates: Vec<UpdateRow>,
     pub(super) messages: Vec<MessageRow>,
-    /// Subtasks that got a child, or ended: whose place in the tree is to be checked.
-    pub(super) parents: HashSet<TaskId>,
+    pub(super) family: Family,
+}
+
+/// Whose place in a tree changes, and is to be checked.
+#[derive(Default)]
+pub(super) struct Family {
+    /// New subtasks.
+    added: HashSet<TaskId>,
+    /// Subtasks that get a child.
+    adopting: HashSet<TaskId>,
+    /// Tasks that end and may have children.
+    pub(super) ending: HashSet<TaskId>,
+    /// Subtasks that end.
+    pub(super) ended: HashSet<TaskId>,
+    /// Whether a new subtask is changed again: its row must be there before that.
+    pub(super) changes_added: bool,
+}
+
+impl Family {
+    /// Whether no task ends that gets a child at the same time.
+    pub(super) fn is_sound(&self) -> bool {
+        self.adopting.is_disjoint(&self.ending)
+    }
+
+    /// Subtasks that get a child and were there before.
+    pub(super) fn adopting(&self) -> Vec<TaskId> {
+        self.adopting.difference(&self.added).copied().collect()
+    }
 }
 
 /// What to answer to a write that was applied.
@@ -95,6 +126,8 @@ impl LockedRoot {
             start: None,
             said: Vec::new(),
             said_now: 0,
+            outcomes: Vec::new(),
+            grew: false,
             task,
         }
     }
@@ -175,11 +208,24 @@ impl LockedRoot {
         }
     }
 
-    /// The conclusion of a finishing root whose children ended as `tally` says: its last message
-    /// and events. `detail` is filled by then but for this batch's messages.
-    pub(super) fn conclude(&mut self, tally: Tally, rows: &mut Rows) {
+    /// Whether it ends in this batch, and got a child in it: its lists of children would not be
+    /// known.
+    pub(super) fn ends_growing(&self) -> bool {
+        self.finish.is_some() && self.grew
+    }
+
+    /// The conclusion of a finishing root: its last message and events. `detail` is its FULL view
+    /// as it was before this batch.
+    pub(super) fn conclude(&mut self, detail: Option<Box<Detail>>, rows: &mut Rows) {
         let Some(finish) = self.finish.take() else {
             return;
+        };
+        rows.family.ending.insert(self.task.task_id);
+        // The outcomes were counted one by one as the subtasks ended.
+        let tally = Tally {
+            succeeded: self.task.result.succeeded,
+            failed: self.task.result.failed,
+            targets: self.task.target_node_count,
         };
         let Conclusion {
             status,
@@ -206,8 +252,6 @@ impl LockedRoot {
         self.task.result.status = status;
         self.task.result.reason = reason;
         self.task.result.message = Arc::from(message);
-        self.task.result.succeeded = tally.succeeded;
-        self.task.result.failed = tally.failed;
         self.task.completed = Some(not_before(finish.now, self.task.started));
         self.task.current_step = None;
         self.touch(finish.now);
@@ -219,12 +263,18 @@ impl LockedRoot {
         };
         self.moved(before, cause, SERVICE_ACTOR, reason.token());
         let mut finished = self.task.clone();
+        finished.detail = detail;
         let said = std::mem::take(&mut self.said);
+        let outcomes = std::mem::take(&mut self.outcomes);
         if let Some(detail) = finished.detail.as_mut() {
             append_messages(&mut detail.messages, said);
+            append_outcomes(detail, outcomes);
+            if let Some(start) = &self.start {
+                let head = start.target_nodes.len().min(LIST_LIMIT);
+                detail.target_nodes = start.target_nodes[..head].to_vec();
+            }
         }
         let after = self.state();
-        self.task.detail = None;
         self.push_root_event(Some(after), EventKind::TaskFinished(Box::new(finished)));
     }
 
@@ -250,14 +300,17 @@ impl LockedRoot {
 
     fn change(&mut self, change: &Change, rows: &mut Rows, places: &mut Vec<usize>) {
         let task = &change.task;
+        rows.family.changes_added |= rows.family.added.contains(&task.task_id);
         match &change.kind {
             ChangeKind::Add => {
                 self.add(task);
                 self.count_running(None, task);
                 self.say_all(change, rows, places);
-                rows.parents
+                rows.family.added.insert(task.task_id);
+                rows.family
+                    .adopting
                     .extend(task.parent_task_id.filter(|_| task.depth > 1));
-                rows.inserts.push(InsertRow::new(task, None));
+                rows.inserts.push(SubtaskRow::new(task));
             }
             ChangeKind::Update => {
                 self.say_all(change, rows, places);
@@ -302,8 +355,9 @@ impl LockedRoot {
                         EventKind::TaskFinished(finished),
                     );
                     self.count_outcome(task);
+                    rows.family.ended.insert(task.task_id);
                     if task.step.is_none() {
-                        rows.parents.insert(task.task_id);
+                        rows.family.ending.insert(task.task_id);
                     }
                 }
                 rows.updates.push(UpdateRow::new(task, *from, said(change)));
@@ -349,6 +403,7 @@ impl LockedRoot {
         if task.depth == 1 {
             self.task.subtask_count += 1;
             self.changed = true;
+            self.grew = true;
         }
         if running {
             self.note_step(task);
@@ -391,6 +446,9 @@ impl LockedRoot {
             ResultStatus::Failure => self.task.result.failed += 1,
             ResultStatus::Incomplete | ResultStatus::PartialSuccess => return,
         }
+        let name = child.node_name.iter().cloned();
+        self.outcomes
+            .extend(name.map(|name| (child.result.status, name)));
         self.changed = true;
         let tally = Tally {
             succeeded: self.task.result.succeeded,
@@ -674,6 +732,20 @@ pub(super) fn append_messages(messages: &mut Vec<Message>, said: Vec<Message>) {
     messages.extend(said);
     let surplus = messages.len().saturating_sub(MESSAGE_LIST_LIMIT);
     messages.drain(..surplus);
+}
+
+/// Adds nodes that ended in this commit to the lists read from the store: sorted, and bounded.
+fn append_outcomes(detail: &mut Detail, outcomes: Vec<(ResultStatus, Arc<str>)>) {
+    for (status, name) in outcomes {
+        let list = match status {
+            ResultStatus::Success => &mut detail.successes,
+            ResultStatus::Failure => &mut detail.failures,
+            ResultStatus::Incomplete | ResultStatus::PartialSuccess => continue,
+        };
+        let place = list.partition_point(|other| *other < name);
+        list.insert(place, name);
+        list.truncate(LIST_LIMIT);
+    }
 }
 
 /// `now`, unless another replica's clock was ahead: a task's times do not run backwards.

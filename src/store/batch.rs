@@ -7,27 +7,23 @@
 //! held to the commit, which is what makes commit order the order of sequences.
 
 use std::collections::{HashMap, HashSet};
-use std::sync::Arc;
 
 use sea_orm::{ConnectionTrait, DatabaseTransaction};
-use serde::Serialize;
 use tokio::sync::{mpsc, oneshot};
 
-use super::apply::{Applied, LockedRoot, Roots, Rows};
+use super::apply::{Applied, LockedRoot, MessageRow, Roots, Rows};
 use super::connect::Connections;
 use super::create;
 use super::detail;
 use super::error::{Error, WriteError};
-use super::journal::{self, Publisher, RootEvents};
+use super::journal::Publisher;
 use super::lock;
-use super::row::{self, SELECT_TASK, TASK_COLUMNS, update_tasks};
-use super::sql::{
-    Column, Dialect, ID_COLUMN, IdRow, Kind, get, get_count, get_id, hex, json, uuid_hex,
-};
+use super::record::{Recorded, RootEvents, RowSet, record};
+use super::row::{self, SELECT_TASK};
+use super::sql::{Dialect, ID_COLUMN, IdRow, get, get_count, get_id, json};
+use super::start;
 use super::write::{Created, NewRoot, RootChange, TreeWrite, Written};
-use crate::domain::ending::Tally;
-use crate::domain::task::LIST_LIMIT;
-use crate::domain::{ResultStatus, Task, TaskId, TaskStatus};
+use crate::domain::{Task, TaskId, TaskStatus};
 
 /// The most writes that share a transaction: more only make the others wait longer.
 const MAX_BATCH: usize = 512;
@@ -74,43 +70,7 @@ pub(super) async fn run(
 /// The statements of a batch.
 struct Sql {
     lock_roots: [String; 2],
-    insert_tasks: String,
-    update_tasks: String,
-    tally: String,
     revisions: String,
-    sound_parents: String,
-    start_specs: String,
-    insert_designs: String,
-}
-
-const START_COLUMNS: &[Column] = &[
-    ("task_id", Kind::Uuid),
-    ("site", Kind::Text),
-    ("target_nodes", Kind::Json),
-    ("target_nodes_head", Kind::Json),
-    ("design_digest", Kind::Text),
-];
-
-const DESIGN_COLUMNS: &[Column] = &[
-    ("digest", Kind::Text),
-    ("bytes", Kind::Bytes),
-    ("fetched_at", Kind::Time),
-];
-
-#[derive(Serialize)]
-struct StartRow<'a> {
-    task_id: String,
-    site: &'a str,
-    target_nodes: &'a [Arc<str>],
-    target_nodes_head: &'a [Arc<str>],
-    design_digest: Option<&'a str>,
-}
-
-#[derive(Serialize)]
-struct DesignRow<'a> {
-    digest: &'a str,
-    bytes: String,
-    fetched_at: i64,
 }
 
 impl Sql {
@@ -125,36 +85,10 @@ impl Sql {
         };
         Self {
             lock_roots: [lock(false), lock(true)],
-            insert_tasks: dialect.insert("tasks", TASK_COLUMNS, "task_id"),
-            update_tasks: update_tasks(dialect),
-            tally: format!(
-                "SELECT parent_task_id, \
-                   CAST(sum(CASE WHEN result_status = {} THEN 1 ELSE 0 END) AS bigint) AS succeeded, \
-                   CAST(sum(CASE WHEN result_status = {} THEN 1 ELSE 0 END) AS bigint) AS failed, \
-                   CAST(sum(CASE WHEN status < {} THEN 1 ELSE 0 END) AS bigint) AS open \
-                 FROM tasks WHERE parent_task_id IN (SELECT id FROM {ids} AS e) \
-                 GROUP BY parent_task_id",
-                ResultStatus::Success as i16,
-                ResultStatus::Failure as i16,
-                TaskStatus::Complete as i16,
-            ),
             revisions: format!(
                 "SELECT task_id, status, revision, message_count FROM tasks \
                  WHERE task_id IN (SELECT id FROM {ids} AS e)"
             ),
-            sound_parents: format!(
-                "SELECT p.task_id FROM tasks p WHERE p.task_id IN (SELECT id FROM {ids} AS e) \
-                 AND (p.status < {terminal} OR NOT EXISTS (SELECT 1 FROM tasks c \
-                   WHERE c.parent_task_id = p.task_id AND c.status < {terminal}))",
-                terminal = TaskStatus::Complete as i16,
-            ),
-            start_specs: format!(
-                "UPDATE task_specs SET site = e.site, target_nodes = e.target_nodes, \
-                   target_nodes_head = e.target_nodes_head, design_digest = e.design_digest \
-                 FROM {} AS e WHERE task_specs.task_id = e.task_id",
-                dialect.rows("$1", START_COLUMNS)
-            ),
-            insert_designs: dialect.insert("designs", DESIGN_COLUMNS, ""),
         }
     }
 }
@@ -184,10 +118,13 @@ impl Fate {
     }
 }
 
-/// What a batch leaves for the clock.
-struct Filled {
+/// What a batch leaves to be recorded.
+struct Filled<'a> {
     created: Vec<Created>,
     fates: Vec<Fate>,
+    rows: Rows,
+    /// The writes that are applied.
+    applied: Vec<&'a TreeWrite>,
     events: Vec<RootEvents>,
 }
 
@@ -292,9 +229,19 @@ impl Batcher {
         let done = async {
             let mut filled = self.fill(&transaction, roots, writes, skip_locked).await?;
             let events = std::mem::take(&mut filled.events);
+            let (starts, designs) = start::rows(&filled.applied);
+            let rows = RowSet {
+                inserts: &filled.rows.inserts,
+                updates: &filled.rows.updates,
+                family: Some(&filled.rows.family),
+                starts: &starts,
+                designs: &designs,
+            };
             let turn = self.publisher.turn().await;
-            let commits = journal::append(self.connections.dialect, &transaction, events).await?;
-            Ok((filled, commits, turn))
+            match record(self.connections.dialect, &transaction, &rows, events).await? {
+                Recorded::Commits(commits) => Ok((filled, commits, turn)),
+                Recorded::Mismatch => Err(BatchError::Mismatch),
+            }
         };
         let (filled, commits, turn) = match done.await {
             Ok(done) => done,
@@ -329,14 +276,14 @@ impl Batcher {
         Ok((filled.created, outcomes))
     }
 
-    /// Everything but the clock and the commit.
-    async fn fill(
+    /// Everything that must be known before the batch is recorded.
+    async fn fill<'a>(
         &self,
         transaction: &DatabaseTransaction,
         roots: &[&NewRoot],
-        writes: &[&TreeWrite],
+        writes: &[&'a TreeWrite],
         skip_locked: bool,
-    ) -> Result<Filled, BatchError> {
+    ) -> Result<Filled<'a>, BatchError> {
         let dialect = self.connections.dialect;
         let mut locked = self.lock_roots(transaction, writes, skip_locked).await?;
         let mut fates: Vec<Option<Fate>> = writes
@@ -373,18 +320,22 @@ impl Batcher {
             });
         }
         let created = create::insert(dialect, transaction, roots).await?;
-        self.store_rows(transaction, &rows).await?;
-        self.start_roots(transaction, &applied).await?;
         self.conclude(transaction, &mut locked, &mut rows).await?;
-        let updates: Vec<_> = locked.values().filter_map(LockedRoot::update_row).collect();
-        self.update(transaction, &updates).await?;
+        if !rows.family.is_sound() {
+            return Err(BatchError::Mismatch);
+        }
+        rows.updates
+            .extend(locked.values().filter_map(LockedRoot::update_row));
         lock::undo(dialect, transaction, locks, &applied).await?;
         lock::give_back(dialect, transaction, &applied).await?;
         let (created, fresh): (Vec<_>, Vec<_>) = created.into_iter().unzip();
+        let messages = std::mem::take(&mut rows.messages);
         Ok(Filled {
             created,
             fates: fates.into_iter().flatten().collect(),
-            events: gather(locked, fresh.into_iter().flatten(), rows),
+            rows,
+            applied,
+            events: gather(locked, fresh.into_iter().flatten(), messages),
         })
     }
 
@@ -412,74 +363,6 @@ impl Batcher {
             roots.insert(task.task_id, LockedRoot::new(task, epoch));
         }
         Ok(roots)
-    }
-
-    async fn store_rows(
-        &self,
-        transaction: &DatabaseTransaction,
-        rows: &Rows,
-    ) -> Result<(), BatchError> {
-        let dialect = self.connections.dialect;
-        if !rows.inserts.is_empty() {
-            let stored = transaction
-                .query_all_raw(dialect.statement(&self.sql.insert_tasks, [json(&rows.inserts)?]))
-                .await
-                .map_err(Error::from)?;
-            if stored.len() != rows.inserts.len() {
-                return Err(BatchError::Mismatch);
-            }
-        }
-        self.update(transaction, &rows.updates).await?;
-        self.check_parents(transaction, rows).await
-    }
-
-    /// A subtask is terminal only when all its children are, and has none before it exists. For
-    /// roots [`Self::conclude`] sees to it.
-    async fn check_parents(
-        &self,
-        transaction: &DatabaseTransaction,
-        rows: &Rows,
-    ) -> Result<(), BatchError> {
-        if rows.parents.is_empty() {
-            return Ok(());
-        }
-        let ids: Vec<IdRow> = rows.parents.iter().copied().map(IdRow::from).collect();
-        let sound = transaction
-            .query_all_raw(
-                self.connections
-                    .dialect
-                    .statement(&self.sql.sound_parents, [json(&ids)?]),
-            )
-            .await
-            .map_err(Error::from)?;
-        if sound.len() == ids.len() {
-            Ok(())
-        } else {
-            Err(BatchError::Mismatch)
-        }
-    }
-
-    async fn update(
-        &self,
-        transaction: &DatabaseTransaction,
-        rows: &[row::UpdateRow],
-    ) -> Result<(), BatchError> {
-        if rows.is_empty() {
-            return Ok(());
-        }
-        let statement = self
-            .connections
-            .dialect
-            .statement(&self.sql.update_tasks, [json(rows)?]);
-        let updated = transaction
-            .query_all_raw(statement)
-            .await
-            .map_err(Error::from)?;
-        if updated.len() == rows.len() {
-            Ok(())
-        } else {
-            Err(BatchError::Mismatch)
-        }
     }
 
     /// The answer to a refused write. One that conflicts with a termination may have been
@@ -536,61 +419,16 @@ impl Batcher {
         Ok(root.and_then(|(status, ..)| TaskStatus::from_number(*status)))
     }
 
-    async fn start_roots(
-        &self,
-        transaction: &DatabaseTransaction,
-        applied: &[&TreeWrite],
-    ) -> Result<(), BatchError> {
-        let mut specs = Vec::new();
-        let mut designs = Vec::new();
-        let mut digests = HashSet::new();
-        for write in applied {
-            let RootChange::Start(start) = &write.root else {
-                continue;
-            };
-            let head = start.target_nodes.len().min(LIST_LIMIT);
-            specs.push(StartRow {
-                task_id: uuid_hex(write.root_task_id.0),
-                site: &start.site,
-                target_nodes: &start.target_nodes,
-                target_nodes_head: &start.target_nodes[..head],
-                design_digest: start.design.as_ref().map(|design| design.digest.as_ref()),
-            });
-            if let Some(design) = &start.design
-                && digests.insert(Arc::clone(&design.digest))
-            {
-                designs.push(DesignRow {
-                    digest: &design.digest,
-                    bytes: hex(&design.bytes),
-                    fetched_at: write.now.timestamp_micros(),
-                });
-            }
-        }
-        let dialect = self.connections.dialect;
-        // In one order on every replica, so that two that bring the same do not deadlock.
-        designs.sort_unstable_by(|a, b| a.digest.cmp(b.digest));
-        if !designs.is_empty() {
-            transaction
-                .execute_raw(dialect.statement(&self.sql.insert_designs, [json(&designs)?]))
-                .await
-                .map_err(Error::from)?;
-        }
-        if !specs.is_empty() {
-            transaction
-                .execute_raw(dialect.statement(&self.sql.start_specs, [json(&specs)?]))
-                .await
-                .map_err(Error::from)?;
-        }
-        Ok(())
-    }
-
-    /// Concludes the roots that end in this batch: by now the rows of their subtasks are written.
+    /// Concludes the roots that end in this batch.
     async fn conclude(
         &self,
         transaction: &DatabaseTransaction,
         locked: &mut Roots,
         rows: &mut Rows,
     ) -> Result<(), BatchError> {
+        if locked.values().any(LockedRoot::ends_growing) {
+            return Err(BatchError::Mismatch);
+        }
         let mut ending: Vec<Task> = locked
             .values()
             .filter(|root| root.finish.is_some())
@@ -599,48 +437,10 @@ impl Batcher {
         if ending.is_empty() {
             return Ok(());
         }
-        let dialect = self.connections.dialect;
-        let ids: Vec<IdRow> = ending
-            .iter()
-            .map(|task| IdRow::from(task.task_id))
-            .collect();
-        let found = transaction
-            .query_all_raw(dialect.statement(&self.sql.tally, [json(&ids)?]))
-            .await
-            .map_err(Error::from)?;
-        let mut tallies: HashMap<TaskId, Tally> = HashMap::new();
-        for row in found {
-            if get::<i64>(&row, "open")? > 0 {
-                // A parent is terminal only when all its children are.
-                return Err(BatchError::Mismatch);
-            }
-            tallies.insert(
-                get_id(&row, "parent_task_id")?,
-                Tally {
-                    succeeded: get_count(&row, "succeeded")?,
-                    failed: get_count(&row, "failed")?,
-                    targets: 0,
-                },
-            );
-        }
-        // The lists of outcomes follow the final counts.
-        for task in &mut ending {
-            let tally = tallies.entry(task.task_id).or_default();
-            tally.targets = task.target_node_count;
-            task.result.succeeded = tally.succeeded;
-            task.result.failed = tally.failed;
-        }
-        detail::load(dialect, transaction, &mut ending).await?;
+        detail::load(self.connections.dialect, transaction, &mut ending).await?;
         for task in ending {
             if let Some(root) = locked.get_mut(&task.task_id) {
-                let mut detail = task.detail;
-                if let (Some(detail), Some(start)) = (detail.as_mut(), &root.start) {
-                    let head = start.target_nodes.len().min(LIST_LIMIT);
-                    detail.target_nodes = start.target_nodes[..head].to_vec();
-                }
-                root.task.detail = detail;
-                let tally = tallies.remove(&task.task_id).unwrap_or_default();
-                root.conclude(tally, rows);
+                root.conclude(task.detail, rows);
             }
         }
         Ok(())
@@ -682,7 +482,11 @@ fn judge(write: &TreeWrite, root: Option<&LockedRoot>, skip_locked: bool) -> Opt
 }
 
 /// The events of every root with those that were created, in the order of their ids.
-fn gather(locked: Roots, created: impl Iterator<Item = RootEvents>, rows: Rows) -> Vec<RootEvents> {
+fn gather(
+    locked: Roots,
+    created: impl Iterator<Item = RootEvents>,
+    messages: Vec<MessageRow>,
+) -> Vec<RootEvents> {
     let mut events: Vec<RootEvents> = locked
         .into_values()
         .filter(|root| !root.events.is_empty())
@@ -696,7 +500,7 @@ fn gather(locked: Roots, created: impl Iterator<Item = RootEvents>, rows: Rows) 
         .chain(created)
         .collect();
     events.sort_unstable_by_key(|root| root.root_task_id);
-    for message in rows.messages {
+    for message in messages {
         let place = events.binary_search_by_key(&message.root_task_id, |root| root.root_task_id);
         if let Ok(place) = place {
             events[place].messages.push(message);

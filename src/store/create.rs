@@ -9,28 +9,138 @@ use serde::Serialize;
 use super::apply::event;
 use super::detail;
 use super::error::Error;
-use super::journal::RootEvents;
 use super::query::top;
-use super::row::{self, InsertRow, SELECT_TASK, TASK_COLUMNS, micros};
-use super::sql::{Column, Dialect, Kind, corrupt, get, get_id, json, uuid_hex};
+use super::record::RootEvents;
+use super::row::{self, SELECT_TASK, micros, timeout_us};
+use super::sql::{Column, Dialect, Kind, corrupt, get, get_id, hex, json, uuid_hex};
 use super::write::{AuditRecord, Created, NewRoot, RequestKey};
 use crate::domain::event::{EventKind, RootFacts};
 use crate::domain::node_filter::NodeFilterSet;
-use crate::domain::{Cause, ResultStatus, Task, TaskId, TaskStatus};
+use crate::domain::{Cause, Reason, ResultStatus, Task, TaskId, TaskStatus};
 
-const SPEC_COLUMNS: &[Column] = &[
+/// What a create brings: the columns of its task that are not alike for all, its spec, and the
+/// record of who asked.
+const ROOT_COLUMNS: &[Column] = &[
     ("task_id", Kind::Uuid),
+    ("action", Kind::Small),
+    ("created", Kind::Time),
+    ("created_by", Kind::Text),
+    ("timeout_us", Kind::Number),
+    ("revision", Kind::Number),
+    ("retry", Kind::Number),
+    ("retry_of_task_id", Kind::Uuid),
+    ("correlation_id", Kind::Text),
+    ("request_id", Kind::Uuid),
+    ("body_hash", Kind::Bytes),
     ("design_ref", Kind::Text),
     ("labels", Kind::Json),
     ("node_filter", Kind::Json),
+    ("asked", Kind::Time),
+    ("actor", Kind::Text),
+    ("rpc", Kind::Text),
+    ("decision", Kind::Text),
 ];
 
 #[derive(Serialize)]
-struct SpecRow<'a> {
+struct RootRow<'a> {
     task_id: String,
+    action: i16,
+    created: i64,
+    created_by: &'a str,
+    timeout_us: i64,
+    revision: i64,
+    retry: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    retry_of_task_id: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    correlation_id: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    request_id: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    body_hash: Option<String>,
     design_ref: &'a str,
     labels: &'a BTreeMap<String, String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     node_filter: Option<&'a NodeFilterSet>,
+    asked: i64,
+    actor: &'a str,
+    rpc: &'static str,
+    decision: &'static str,
+}
+
+impl<'a> RootRow<'a> {
+    fn new(queued: &'a Task, root: &'a NewRoot) -> Self {
+        let key = root.request.as_ref();
+        let detail = root.task.detail.as_ref();
+        Self {
+            task_id: uuid_hex(queued.task_id.0),
+            action: queued.action as i16,
+            created: micros(queued.created),
+            created_by: &queued.created_by,
+            timeout_us: timeout_us(queued),
+            revision: queued.revision,
+            retry: queued.retry,
+            retry_of_task_id: queued.retry_of_task_id.map(|id| uuid_hex(id.0)),
+            correlation_id: queued.correlation_id.as_deref(),
+            request_id: key.map(|key| uuid_hex(key.request_id.0)),
+            body_hash: key.map(|key| hex(&key.body_hash)),
+            design_ref: &queued.design_ref,
+            labels: &queued.labels,
+            node_filter: detail.and_then(|detail| detail.node_filter.as_ref()),
+            asked: micros(root.audit.ts),
+            actor: &root.audit.actor,
+            rpc: root.audit.rpc,
+            decision: root.audit.decision,
+        }
+    }
+
+    /// The order of the unique keys that inserting roots may wait for.
+    fn compare_keys(&self, other: &Self) -> std::cmp::Ordering {
+        let key = |row: &Self| (row.created_by, row.request_id.clone(), row.task_id.clone());
+        key(self).cmp(&key(other))
+    }
+}
+
+/// Creates the roots in `$1` that do not exist yet, each with its spec and its audit record, and
+/// returns their ids: one round trip.
+fn insert_roots(dialect: Dialect) -> String {
+    let rows = dialect.rows("$1", ROOT_COLUMNS);
+    let tasks = |rows: &str| {
+        format!(
+            "INSERT INTO tasks (task_id, root_task_id, depth, ordinal, action, status, created, \
+               created_by, updated, timeout_us, revision, retry, retry_of_task_id, \
+               correlation_id, request_id, body_hash, result_status, result_reason, result_message) \
+             SELECT task_id, task_id, 0, 0, action, {}, created, created_by, created, timeout_us, \
+               revision, retry, retry_of_task_id, correlation_id, request_id, body_hash, {}, {}, '' \
+             FROM {rows} AS e WHERE true ON CONFLICT DO NOTHING RETURNING task_id",
+            TaskStatus::Queued as i16,
+            ResultStatus::Incomplete as i16,
+            Reason::None as i16,
+        )
+    };
+    let specs = "INSERT INTO task_specs (task_id, design_ref, labels, node_filter) \
+         SELECT e.task_id, e.design_ref, e.labels, e.node_filter";
+    let audit = "INSERT INTO audit_records (ts, actor, rpc, task_id, request_id, decision) \
+         SELECT e.asked, e.actor, e.rpc, e.task_id, e.request_id, e.decision";
+    match dialect {
+        Dialect::Postgres => format!(
+            "WITH r AS MATERIALIZED (SELECT * FROM {rows} AS e), t AS ({}), \
+             s AS ({specs} FROM r AS e JOIN t ON t.task_id = e.task_id), \
+             a AS ({audit} FROM r AS e JOIN t ON t.task_id = e.task_id) \
+             SELECT task_id FROM t",
+            tasks("r")
+        ),
+        // A root without a spec is one that was created just before.
+        Dialect::Sqlite => {
+            let new = "EXISTS (SELECT 1 FROM tasks t WHERE t.task_id = e.task_id) \
+                AND NOT EXISTS (SELECT 1 FROM task_specs s WHERE s.task_id = e.task_id)";
+            format!(
+                "{}; {audit} FROM {rows} AS e WHERE {new} GROUP BY e.task_id; \
+                 {specs} FROM {rows} AS e WHERE {new} GROUP BY e.task_id",
+                tasks(&rows)
+            )
+        }
+    }
 }
 
 const AUDIT_COLUMNS: &[Column] = &[
@@ -86,17 +196,16 @@ pub(super) async fn insert(
         return Ok(Vec::new());
     }
     let queued: Vec<Task> = roots.iter().map(|root| queue(&root.task)).collect();
-    let mut rows: Vec<InsertRow> = queued
+    let mut rows: Vec<RootRow<'_>> = queued
         .iter()
         .zip(roots)
-        .map(|(task, root)| InsertRow::new(task, root.request.as_ref()))
+        .map(|(task, root)| RootRow::new(task, root))
         .collect();
     // In one order on every replica, so that two that bring the same keys do not deadlock.
-    rows.sort_unstable_by(InsertRow::compare_keys);
-    let sql = dialect.insert("tasks", TASK_COLUMNS, "task_id");
+    rows.sort_unstable_by(RootRow::compare_keys);
     let mut fresh = HashSet::new();
     for row in transaction
-        .query_all_raw(dialect.statement(&sql, [json(&rows)?]))
+        .query_all_raw(dialect.statement(&insert_roots(dialect), [json(&rows)?]))
         .await?
     {
         fresh.insert(get_id(&row, "task_id")?);
@@ -106,36 +215,6 @@ pub(super) async fn insert(
         .iter()
         .map(|root| fresh.remove(&root.task.task_id))
         .collect();
-    let new: Vec<&NewRoot> = roots
-        .iter()
-        .zip(&is_new)
-        .filter(|(_, is_new)| **is_new)
-        .map(|(root, _)| *root)
-        .collect();
-    if !new.is_empty() {
-        let specs: Vec<SpecRow<'_>> = new
-            .iter()
-            .map(|root| SpecRow {
-                task_id: uuid_hex(root.task.task_id.0),
-                design_ref: &root.task.design_ref,
-                labels: &root.task.labels,
-                node_filter: root
-                    .task
-                    .detail
-                    .as_ref()
-                    .and_then(|detail| detail.node_filter.as_ref()),
-            })
-            .collect();
-        let sql = dialect.insert("task_specs", SPEC_COLUMNS, "");
-        transaction
-            .execute_raw(dialect.statement(&sql, [json(&specs)?]))
-            .await?;
-        let records: Vec<(&AuditRecord, TaskId)> = new
-            .iter()
-            .map(|root| (&root.audit, root.task.task_id))
-            .collect();
-        audit(dialect, transaction, &records).await?;
-    }
     let mut answers = Vec::with_capacity(roots.len());
     for ((root, queued), is_new) in roots.iter().zip(queued).zip(is_new) {
         answers.push(if is_new {

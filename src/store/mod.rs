@@ -8,6 +8,7 @@
 
 pub mod error;
 pub mod read;
+mod record;
 pub mod write;
 
 mod batch;
@@ -15,6 +16,7 @@ mod batch;
 mod apply;
 mod create;
 mod lock;
+mod parts;
 mod scrub;
 mod terminate;
 
@@ -34,6 +36,7 @@ mod doorbell;
 pub(crate) mod codec;
 mod row;
 mod sql;
+mod start;
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};

@@ -9,16 +9,15 @@ use serde::Serialize;
 
 use super::error::Error;
 use super::sql::{
-    Column, Dialect, Kind, corrupt, get, get_count, get_id, get_optional_text, get_text, hex,
+    Column, Dialect, Kind, corrupt, get, get_count, get_id, get_optional_text, get_text, names,
     uuid_hex,
 };
-use super::write::RequestKey;
 use crate::domain::{
     Action, Outcome, Reason, ResultStatus, StepKind, Task, TaskId, TaskStatus, Timestamp,
 };
 
-/// Every column of `tasks` that a create writes.
-pub(super) const TASK_COLUMNS: &[Column] = &[
+/// The columns of a new subtask that differ from one to another.
+const SUBTASK_COLUMNS: &[Column] = &[
     ("task_id", Kind::Uuid),
     ("root_task_id", Kind::Uuid),
     ("parent_task_id", Kind::Uuid),
@@ -30,31 +29,19 @@ pub(super) const TASK_COLUMNS: &[Column] = &[
     ("step", Kind::Small),
     ("created", Kind::Time),
     ("created_by", Kind::Text),
-    ("updated", Kind::Time),
     ("started", Kind::Time),
-    ("completed", Kind::Time),
     ("timeout_us", Kind::Number),
     ("revision", Kind::Number),
-    ("retry", Kind::Number),
-    ("retry_of_task_id", Kind::Uuid),
     ("correlation_id", Kind::Text),
-    ("request_id", Kind::Uuid),
-    ("body_hash", Kind::Bytes),
-    ("result_status", Kind::Small),
-    ("result_reason", Kind::Small),
-    ("result_message", Kind::Text),
-    ("succeeded", Kind::Number),
-    ("failed", Kind::Number),
     ("error_count", Kind::Number),
     ("message_count", Kind::Number),
     ("subtask_count", Kind::Number),
     ("target_node_count", Kind::Number),
-    ("running_count", Kind::Number),
     ("current_step", Kind::Small),
 ];
 
 /// The columns of `tasks` that change during a task's life, with its key and what is expected.
-pub(super) const UPDATE_COLUMNS: &[Column] = &[
+const UPDATE_COLUMNS: &[Column] = &[
     ("task_id", Kind::Uuid),
     ("expected", Kind::Small),
     ("expected_messages", Kind::Number),
@@ -80,48 +67,55 @@ pub(super) const UPDATE_COLUMNS: &[Column] = &[
     ("current_step", Kind::Small),
 ];
 
-/// A task as its insert sends it.
+/// A new subtask as its insert sends it. What is absent travels not at all: it is NULL.
 #[derive(Serialize)]
-pub(super) struct InsertRow {
+pub(super) struct SubtaskRow {
     task_id: String,
     root_task_id: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
     parent_task_id: Option<String>,
     depth: u8,
     ordinal: u32,
     action: i16,
+    status: i16,
+    #[serde(skip_serializing_if = "Option::is_none")]
     node_name: Option<Arc<str>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     step: Option<i16>,
     created: i64,
     created_by: Arc<str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    started: Option<i64>,
     timeout_us: i64,
-    retry_of_task_id: Option<String>,
+    revision: i64,
+    #[serde(skip_serializing_if = "Option::is_none")]
     correlation_id: Option<Arc<str>>,
-    request_id: Option<String>,
-    body_hash: Option<String>,
-    #[serde(flatten)]
-    state: State,
+    error_count: u32,
+    message_count: u32,
+    subtask_count: u32,
+    target_node_count: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    current_step: Option<i16>,
 }
 
-/// A task as its update sends it.
+/// A task as its update sends it. What is absent travels not at all: it is NULL.
 #[derive(Serialize)]
 pub(super) struct UpdateRow {
     task_id: String,
     expected: i16,
     expected_messages: u32,
-    terminated: Option<i64>,
-    terminated_by: Option<Arc<str>>,
-    termination_reason: Option<Arc<str>>,
-    #[serde(flatten)]
-    state: State,
-}
-
-/// What both an insert and an update write.
-#[derive(Serialize)]
-struct State {
     status: i16,
     updated: i64,
+    #[serde(skip_serializing_if = "Option::is_none")]
     started: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     completed: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    terminated: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    terminated_by: Option<Arc<str>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    termination_reason: Option<Arc<str>>,
     revision: i64,
     retry: u32,
     result_status: i16,
@@ -134,16 +128,70 @@ struct State {
     subtask_count: u32,
     target_node_count: u32,
     running_count: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
     current_step: Option<i16>,
 }
 
-impl State {
-    fn of(task: &Task) -> Self {
+impl SubtaskRow {
+    /// The row that creates `task`, which is queued or runs and has no outcome.
+    pub(super) fn new(task: &Task) -> Self {
         Self {
+            task_id: uuid_hex(task.task_id.0),
+            root_task_id: uuid_hex(task.root_task_id.0),
+            parent_task_id: task.parent_task_id.map(|id| uuid_hex(id.0)),
+            depth: task.depth,
+            ordinal: task.ordinal,
+            action: task.action as i16,
+            status: task.status as i16,
+            node_name: task.node_name.clone(),
+            step: task.step.map(|step| step as i16),
+            created: micros(task.created),
+            created_by: Arc::clone(&task.created_by),
+            started: task.started.map(micros),
+            timeout_us: timeout_us(task),
+            revision: task.revision,
+            correlation_id: task.correlation_id.clone(),
+            error_count: task.result.error_count,
+            message_count: task.result.message_count,
+            subtask_count: task.subtask_count,
+            target_node_count: task.target_node_count,
+            current_step: task.current_step.map(|step| step as i16),
+        }
+    }
+}
+
+/// A task's timeout as it is stored.
+pub(super) fn timeout_us(task: &Task) -> i64 {
+    i64::try_from(task.timeout.as_micros()).unwrap_or(i64::MAX)
+}
+
+/// The INSERT of the [`SubtaskRow`]s in placeholder `rows` that do not exist yet.
+pub(super) fn insert_subtasks(dialect: Dialect, rows: &str) -> String {
+    let names = names(SUBTASK_COLUMNS, "");
+    format!(
+        "INSERT INTO tasks ({names}, updated, result_status, result_reason, result_message) \
+         SELECT {names}, created, {}, {}, '' FROM {} AS e WHERE true ON CONFLICT DO NOTHING",
+        ResultStatus::Incomplete as i16,
+        Reason::None as i16,
+        dialect.rows(rows, SUBTASK_COLUMNS)
+    )
+}
+
+impl UpdateRow {
+    /// The row that brings `task` to its present state, if it is in status `expected` and without
+    /// the last `said` messages: a write that is sent again must not say them twice.
+    pub(super) fn new(task: &Task, expected: TaskStatus, said: u32) -> Self {
+        Self {
+            task_id: uuid_hex(task.task_id.0),
+            expected: expected as i16,
+            expected_messages: task.result.message_count.saturating_sub(said),
             status: task.status as i16,
             updated: micros(task.updated),
             started: task.started.map(micros),
             completed: task.completed.map(micros),
+            terminated: task.terminated.map(micros),
+            terminated_by: task.terminated_by.clone(),
+            termination_reason: task.termination_reason.clone(),
             revision: task.revision,
             retry: task.retry,
             result_status: task.result.status as i16,
@@ -161,71 +209,20 @@ impl State {
     }
 }
 
-impl InsertRow {
-    /// The row that creates `task`.
-    pub(super) fn new(task: &Task, request: Option<&RequestKey>) -> Self {
-        Self {
-            task_id: uuid_hex(task.task_id.0),
-            root_task_id: uuid_hex(task.root_task_id.0),
-            parent_task_id: task.parent_task_id.map(|id| uuid_hex(id.0)),
-            depth: task.depth,
-            ordinal: task.ordinal,
-            action: task.action as i16,
-            node_name: task.node_name.clone(),
-            step: task.step.map(|step| step as i16),
-            created: micros(task.created),
-            created_by: Arc::clone(&task.created_by),
-            timeout_us: i64::try_from(task.timeout.as_micros()).unwrap_or(i64::MAX),
-            retry_of_task_id: task.retry_of_task_id.map(|id| uuid_hex(id.0)),
-            correlation_id: task.correlation_id.clone(),
-            request_id: request.map(|key| uuid_hex(key.request_id.0)),
-            body_hash: request.map(|key| hex(&key.body_hash)),
-            state: State::of(task),
-        }
-    }
-}
-
-impl InsertRow {
-    /// The order of the unique keys that inserting roots may wait for.
-    pub(super) fn compare_keys(&self, other: &Self) -> std::cmp::Ordering {
-        (&self.created_by, &self.request_id, &self.task_id).cmp(&(
-            &other.created_by,
-            &other.request_id,
-            &other.task_id,
-        ))
-    }
-}
-
-impl UpdateRow {
-    /// The row that brings `task` to its present state, if it is in status `expected` and without
-    /// the last `said` messages: a write that is sent again must not say them twice.
-    pub(super) fn new(task: &Task, expected: TaskStatus, said: u32) -> Self {
-        Self {
-            task_id: uuid_hex(task.task_id.0),
-            expected: expected as i16,
-            expected_messages: task.result.message_count.saturating_sub(said),
-            terminated: task.terminated.map(micros),
-            terminated_by: task.terminated_by.clone(),
-            termination_reason: task.termination_reason.clone(),
-            state: State::of(task),
-        }
-    }
-}
-
-/// The UPDATE that takes [`UpdateRow`]s: a compare-and-set on the status of each, and on how much
-/// was said of it.
-pub(super) fn update_tasks(dialect: Dialect) -> String {
+/// The UPDATE that takes the [`UpdateRow`]s in placeholder `rows`: a compare-and-set on the status of
+/// each, and on how much was said of it.
+pub(super) fn update_tasks(dialect: Dialect, rows: &str) -> String {
     let assignments = UPDATE_COLUMNS
         .iter()
         .filter(|(name, _)| !matches!(*name, "task_id" | "expected" | "expected_messages"))
         .map(|(name, _)| format!("{name} = e.{name}"))
         .collect::<Vec<_>>()
         .join(", ");
-    let rows = dialect.rows("$1", UPDATE_COLUMNS);
+    let rows = dialect.rows(rows, UPDATE_COLUMNS);
     format!(
         "UPDATE tasks SET {assignments} FROM {rows} AS e \
          WHERE tasks.task_id = e.task_id AND tasks.status = e.expected \
-           AND tasks.message_count = e.expected_messages RETURNING tasks.task_id"
+           AND tasks.message_count = e.expected_messages"
     )
 }
 

@@ -13,11 +13,12 @@ use super::connect::Connections;
 use super::create;
 use super::detail;
 use super::error::Error;
-use super::journal::{self, Publisher, RootEvents, Turn};
+use super::journal::{Publisher, Turn};
 use super::lock;
 use super::query::top;
-use super::row::{UpdateRow, update_tasks};
-use super::sql::{IdRow, json};
+use super::record::{Recorded, RootEvents, RowSet, record};
+use super::row::UpdateRow;
+use super::sql::{IdRow, corrupt};
 use super::write::{AuditRecord, Terminated, Termination};
 use crate::domain::ending::{Ending, Tally, conclude};
 use crate::domain::event::{EventKind, RootFacts};
@@ -91,20 +92,27 @@ async fn decide(
             })
         }
         TaskStatus::Requested | TaskStatus::Queued | TaskStatus::Running => {
-            let root = record(connections, transaction, request, task).await?;
+            let (row, events) = stop(connections, transaction, request, task).await?;
+            let rows = RowSet {
+                updates: &[row],
+                ..RowSet::default()
+            };
             let turn = publisher.turn().await;
-            let commits = journal::append(connections.dialect, transaction, vec![root]).await?;
-            Ok(Decision::Accepted(commits, turn))
+            match record(dialect, transaction, &rows, vec![events]).await? {
+                Recorded::Commits(commits) => Ok(Decision::Accepted(commits, turn)),
+                Recorded::Mismatch => Err(corrupt("task", "change of a locked row")),
+            }
         }
     }
 }
 
-async fn record(
+/// What the request makes of the root: its row and events, to be recorded.
+async fn stop(
     connections: &Connections,
     transaction: &DatabaseTransaction,
     request: &Termination,
     before: Task,
-) -> Result<RootEvents, Error> {
+) -> Result<(UpdateRow, RootEvents), Error> {
     let dialect = connections.dialect;
     let mut tasks = [before.clone()];
     if before.status != TaskStatus::Running {
@@ -180,14 +188,8 @@ async fn record(
         ));
         lock::forget_roots(dialect, transaction, &[IdRow::from(task.task_id)]).await?;
     }
-    let update = [UpdateRow::new(
-        &task,
-        before.status,
-        task.result.message_count - before.result.message_count,
-    )];
-    transaction
-        .execute_raw(dialect.statement(&update_tasks(dialect), [json(&update)?]))
-        .await?;
+    let said = task.result.message_count - before.result.message_count;
+    let row = UpdateRow::new(&task, before.status, said);
     let audit = AuditRecord {
         ts: request.ts,
         actor: Arc::clone(&request.actor),
@@ -196,7 +198,7 @@ async fn record(
         decision: "accepted",
     };
     create::audit(dialect, transaction, &[(&audit, task.task_id)]).await?;
-    Ok(root)
+    Ok((row, root))
 }
 
 fn moved(task: &Task, before: &Task, request: &Termination) -> crate::domain::Event {
