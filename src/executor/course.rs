@@ -94,6 +94,10 @@ impl Course {
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             self.fill(&mut running);
+            // Nobody comes after a line that runs alone, unless another one was left open.
+            let open = running.left || running.broken.is_some() || self.has_work();
+            let last_line = running.lines.len() == 1 && !open;
+            tree.last_line.store(last_line, Ordering::Release);
             self.stop_waiting(&mut running).await;
             self.signals.waits.store(
                 !self.waiting.is_empty() || !running.trying.is_empty(),

@@ -205,6 +205,7 @@ impl Line {
         write.root_messages.extend(failure);
         let mut fresh = None;
         let mut changes = vec![(step, Slot::Current)];
+        let mut last = false;
         let advance = match next {
             Next::Step(_) if tree.leave.is_cancelled() => Advance::Left,
             Next::Step(planned) => {
@@ -228,10 +229,12 @@ impl Line {
                     changes.push((edit, Slot::Node));
                     write.unlock = self.name.as_ref().and_then(|name| tree.lock(name));
                 }
+                last = tree.end_if_last(&mut write);
                 Advance::Ended
             }
         };
         self.commit(&tree, write, changes, &mut fresh).await?;
+        tree.ended.store(last, Ordering::Release);
         tree.pen.progressed.store(true, Ordering::Relaxed);
         self.history = history;
         self.enter = Enter::Fresh;
@@ -250,9 +253,11 @@ impl Line {
         self.conclude_node(&mut edit, failed, Reason::NodeFailures, now);
         let mut write = tree.pen.blank(now, RUNNING);
         write.unlock = self.name.as_ref().and_then(|name| tree.lock(name));
+        let last = tree.end_if_last(&mut write);
         let mut none = None;
         self.commit(&tree, write, vec![(edit, Slot::Node)], &mut none)
             .await?;
+        tree.ended.store(last, Ordering::Release);
         Ok(Advance::Ended)
     }
 

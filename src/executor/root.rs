@@ -8,7 +8,7 @@ use tokio::time::Instant;
 
 use super::claim::Shared;
 use super::course::{Course, CourseEnd, Ready};
-use super::freeze::{Begun, Freezer, NO_SITE, design_invalid, site_lock};
+use super::freeze::{Begun, Freezer, NO_SITE, design_invalid};
 use super::hints::Signals;
 use super::lease::Life;
 use super::line::Line;
@@ -218,7 +218,11 @@ impl Runner {
             waiting: Waiting::default(),
             ready,
         };
-        let ending = match course.run().await? {
+        let end = course.run().await?;
+        if tree.ended.load(Ordering::Acquire) {
+            return Ok(Exit::Done);
+        }
+        let ending = match end {
             CourseEnd::Left => {
                 if tree.unmet.load(Ordering::Acquire) > 0 {
                     self.shared.unclean.cancel();
@@ -248,7 +252,6 @@ impl Runner {
         }
     }
 
-    /// The store tallies the subtasks and says the last words about them.
     async fn write_end(&self, tree: &Tree, ending: Ending) -> Result<(), Halt> {
         let allowed = match &ending {
             Ending::Done => RUNNING,
@@ -257,11 +260,7 @@ impl Runner {
             Ending::QueueTimeout => QUEUED,
         };
         let mut write = tree.pen.blank(clock::now(), allowed);
-        // Without a design it did not even know which site to lock.
-        if tree.root.action == Action::PrepareSite && tree.root.design_digest.is_some() {
-            write.unlock = Some(site_lock(&tree.site));
-        }
-        write.root = RootChange::Finish(ending);
+        tree.end(&mut write, ending);
         tree.pen.write(write).await.map(|_| ())
     }
 
@@ -328,6 +327,8 @@ impl Runner {
             quarantine,
             unmet: AtomicUsize::new(0),
             timed_out: AtomicBool::new(false),
+            last_line: AtomicBool::new(false),
+            ended: AtomicBool::new(false),
             words: Words::new(),
         })
     }

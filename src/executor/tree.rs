@@ -6,14 +6,15 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use super::freeze::site_lock;
 use super::options::ExecutorOptions;
 use super::pen::{Halt, Pen};
 use super::subtask::{Edit, Subtask};
 use crate::domain::inventory::Inventory;
 use crate::domain::task::MESSAGE_LIST_LIMIT;
-use crate::domain::{Reason, SERVICE_ACTOR, Task};
+use crate::domain::{Action, Reason, SERVICE_ACTOR, Task};
 use crate::driver::Registry;
-use crate::store::{MessageQuery, NodeLock, TreeWrite};
+use crate::store::{Ending, MessageQuery, NodeLock, RootChange, TreeWrite};
 
 /// A root that has started, as its owner holds it.
 pub(super) struct Tree {
@@ -38,6 +39,10 @@ pub(super) struct Tree {
     pub(super) unmet: AtomicUsize,
     /// Whether the stop is the root's timeout.
     pub(super) timed_out: AtomicBool,
+    /// Whether only one line is left: its last write may end the root as well.
+    pub(super) last_line: AtomicBool,
+    /// Whether the root has ended with its last line.
+    pub(super) ended: AtomicBool,
     pub(super) words: Words,
 }
 
@@ -67,6 +72,24 @@ impl Tree {
             site: Arc::clone(&self.site),
             node: Arc::clone(node),
         })
+    }
+
+    /// Makes `write` end the root, too. The store says the last words about its subtasks.
+    pub(super) fn end(&self, write: &mut TreeWrite, ending: Ending) {
+        // Without a design it did not even know which site to lock.
+        if self.root.action == Action::PrepareSite && self.root.design_digest.is_some() {
+            write.unlock = Some(site_lock(&self.site));
+        }
+        write.root = RootChange::Finish(ending);
+    }
+
+    /// As [`Self::end`], if the line that writes this is the last: one commit less to wait for.
+    pub(super) fn end_if_last(&self, write: &mut TreeWrite) -> bool {
+        let last = self.last_line.load(Ordering::Acquire);
+        if last {
+            self.end(write, Ending::Done);
+        }
+        last
     }
 
     /// The name of the target node at `index`.

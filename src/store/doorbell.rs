@@ -1,7 +1,8 @@
 //! The doorbell: a hint to other replicas that something was committed.
 //!
-//! It carries nothing, may come late or never, and everyone polls behind it. One NOTIFY is sent
-//! for whatever was published since the last, outside of any transaction that holds locks.
+//! It carries only who rang, so that nobody answers their own door; it may come late or never, and
+//! everyone polls behind it. One NOTIFY is sent for whatever was published since the last, outside
+//! of any transaction that holds locks.
 
 use std::time::Duration;
 
@@ -9,6 +10,7 @@ use sea_orm::ConnectionTrait;
 use sqlx::postgres::PgListener;
 use tokio::sync::watch;
 use tracing::{debug, warn};
+use uuid::Uuid;
 
 use super::connect::Connections;
 use super::journal::Publisher;
@@ -18,9 +20,9 @@ const CHANNEL: &str = "drydock_events";
 /// How long to wait before listening anew after the connection broke. Polling goes on meanwhile.
 const RECONNECT_PAUSE: Duration = Duration::from_millis(500);
 
-/// Rings after every publication, for ever.
-pub(super) async fn ring(connections: Connections, publisher: Publisher) {
-    let sql = format!("NOTIFY {CHANNEL}");
+/// Rings as `ringer` after every publication, for ever.
+pub(super) async fn ring(connections: Connections, publisher: Publisher, ringer: Uuid) {
+    let sql = format!("NOTIFY {CHANNEL}, '{ringer}'");
     loop {
         publisher.published().await;
         let statement = connections.dialect.statement(&sql, []);
@@ -31,10 +33,12 @@ pub(super) async fn ring(connections: Connections, publisher: Publisher) {
     }
 }
 
-/// Listens on a connection of its own, for ever, and counts in `heard`.
-pub(super) async fn listen(url: String, heard: watch::Sender<u64>) {
+/// Listens on a connection of its own, for ever, and counts in `heard` what others than `ourselves`
+/// ring.
+pub(super) async fn listen(url: String, heard: watch::Sender<u64>, ourselves: Uuid) {
+    let ourselves = ourselves.to_string();
     loop {
-        match listen_once(&url, &heard).await {
+        match listen_once(&url, &heard, &ourselves).await {
             Ok(()) => debug!("the doorbell's connection ended"),
             Err(error) => warn!(%error, "listening for other replicas' commits"),
         }
@@ -44,12 +48,18 @@ pub(super) async fn listen(url: String, heard: watch::Sender<u64>) {
     }
 }
 
-async fn listen_once(url: &str, heard: &watch::Sender<u64>) -> Result<(), sqlx::Error> {
+async fn listen_once(
+    url: &str,
+    heard: &watch::Sender<u64>,
+    ourselves: &str,
+) -> Result<(), sqlx::Error> {
     let mut listener = PgListener::connect(url).await?;
     listener.listen(CHANNEL).await?;
     heard.send_modify(|count| *count += 1);
-    while listener.try_recv().await?.is_some() {
-        heard.send_modify(|count| *count += 1);
+    while let Some(rung) = listener.try_recv().await? {
+        if rung.payload() != ourselves {
+            heard.send_modify(|count| *count += 1);
+        }
     }
     Ok(())
 }

@@ -204,7 +204,9 @@ pub(super) async fn give_back(
     }
     let ended: Vec<IdRow> = writes
         .iter()
-        .filter(|write| matches!(write.root, RootChange::Finish(_)))
+        .filter(|write| {
+            matches!(write.root, RootChange::Finish(_)) && write.facts.action.is_mutating()
+        })
         .map(|write| IdRow::from(write.root_task_id))
         .collect();
     if !ended.is_empty() {

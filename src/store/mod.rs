@@ -134,13 +134,16 @@ impl Store {
             // The file's lock proves that no instance of another process lives.
             DatabaseUrl::Sqlite(_) => lease::forget_instances(&connections).await?,
             DatabaseUrl::Postgres(url) => {
+                let ringer = uuid::Uuid::new_v4();
                 bells.push(tokio::spawn(doorbell::ring(
                     connections.clone(),
                     publisher.clone(),
+                    ringer,
                 )));
                 bells.push(tokio::spawn(doorbell::listen(
                     url.clone(),
                     doorbell.clone(),
+                    ringer,
                 )));
             }
         }
