@@ -32,14 +32,11 @@ impl Tasks {
     ///
     /// [`Error::NotFound`], [`Error::Store`].
     pub async fn get(&self, task_id: TaskId, view: View) -> Result<Task, Error> {
-        let store = self.store.clone();
-        detached(async move {
-            store
-                .task(task_id, view)
-                .await?
-                .ok_or(Error::NotFound(task_id))
-        })
-        .await
+        // Not detached: the store reads single tasks in a task of its own.
+        self.store
+            .task(task_id, view)
+            .await?
+            .ok_or(Error::NotFound(task_id))
     }
 
     /// A task and what is below it to a number of levels (none: all), parents first: at most 500 tasks.
