@@ -103,7 +103,8 @@ impl Gatherer {
     }
 }
 
-fn statement(dialect: Dialect, view: View) -> Arc<str> {
+/// The statement that reads the tasks whose ids are in `$1`.
+pub(super) fn statement(dialect: Dialect, view: View) -> Arc<str> {
     let among = dialect.among_ids("t.task_id", "$1");
     Arc::from(match view {
         View::Basic => format!("{SELECT_TASK} WHERE {among}"),
