@@ -77,15 +77,8 @@ impl Gatherer {
     pub(super) fn start(connections: &Connections) -> (Self, Vec<JoinHandle<()>>) {
         let (sender, receiver) = mpsc::channel(MAX_QUEUED);
         let requests = Arc::new(Mutex::new(receiver));
-        let readers = (0..READERS).map(|_| {
-            let reader = Reader {
-                basic: statement(connections.dialect, View::Basic),
-                full: statement(connections.dialect, View::Full),
-                connections: connections.clone(),
-                kept: None,
-            };
-            tokio::spawn(reader.run(Arc::clone(&requests)))
-        });
+        let readers = (0..READERS)
+            .map(|_| tokio::spawn(keep_reading(connections.clone(), Arc::clone(&requests))));
         (Self { requests: sender }, readers.collect())
     }
 
@@ -100,6 +93,22 @@ impl Gatherer {
         let queued = self.requests.send(request).await;
         queued.map_err(|_| Error::Closed)?;
         answer.await.map_err(|_| Error::Closed)?
+    }
+}
+
+type Requests = Arc<Mutex<mpsc::Receiver<Request>>>;
+
+/// Is a reader, and another one where it panics: its callers are told that the store is closed, and
+/// those who come later are to be read for.
+async fn keep_reading(connections: Connections, requests: Requests) {
+    loop {
+        let reader = Reader::new(connections.clone());
+        match tokio::spawn(reader.run(Arc::clone(&requests))).await {
+            Err(error) if error.is_panic() => {
+                tracing::error!(%error, "a reader of the store panicked");
+            }
+            Ok(()) | Err(_) => return,
+        }
     }
 }
 
@@ -123,7 +132,16 @@ struct Reader {
 }
 
 impl Reader {
-    async fn run(mut self, requests: Arc<Mutex<mpsc::Receiver<Request>>>) {
+    fn new(connections: Connections) -> Self {
+        Self {
+            basic: statement(connections.dialect, View::Basic),
+            full: statement(connections.dialect, View::Full),
+            connections,
+            kept: None,
+        }
+    }
+
+    async fn run(mut self, requests: Requests) {
         let mut batch = Vec::with_capacity(MAX_BATCH);
         loop {
             // The readers take turns at the queue: whoever has it takes all that is there.
@@ -265,7 +283,10 @@ impl Kept {
         match fetched.await {
             Ok(rows) => rows,
             Err(_elapsed) => {
-                // The statement may still run: the pool must not get the connection back.
+                // A connection of sqlx outlives a query that is dropped: PostgreSQL's reads the rest of
+                // the answer before the next use, SQLite's thread finds nobody to send to and resets
+                // the statement. But here no answer comes, and whoever had the connection next would
+                // wait for it first: the pool must not get it back.
                 match connection {
                     Connection::Sqlite(connection) => connection.close_on_drop(),
                     Connection::Postgres(connection) => connection.close_on_drop(),

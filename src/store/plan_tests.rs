@@ -1,9 +1,5 @@
 //! Tests of how the databases find what is asked for: every list that is documented as cheap is
 //! served by an index, in a store of many tasks that are nearly all through.
-#![expect(
-    clippy::expect_used,
-    reason = "a broken expectation is what makes a test fail"
-)]
 
 use std::fmt::Write as _;
 
