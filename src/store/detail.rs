@@ -1,35 +1,193 @@
-//! The lists of a task's FULL view, loaded for any number of tasks with a fixed number of
-//! statements.
+//! The lists of a task's FULL view, as columns of the statement that reads the task.
+//!
+//! Each list is one column of JSON, made by a sub-select of its own. So a task comes whole from one
+//! statement, whose parts are all of one moment without a transaction, and a page of tasks costs one
+//! round trip. What a task does not have is not looked for: the counts in its row say what there is.
 
 use std::collections::HashMap;
+use std::sync::{Arc, LazyLock};
 
-use sea_orm::ConnectionTrait;
+use sea_orm::{ConnectionTrait, QueryResult};
+use serde::Deserialize;
+use uuid::Uuid;
 
 use super::error::Error;
-use super::row::parse_json;
-use super::sql::{Dialect, ID_COLUMN, IdRow, get, get_id, get_text, json};
+use super::read::View;
+use super::row::{self, TASK_FROM, TASK_SELECT, parse_json};
+use super::sql::{Dialect, get, get_id};
 use crate::domain::task::{LIST_LIMIT, MESSAGE_LIST_LIMIT};
-use crate::domain::{Detail, Message, ResultStatus, Task, TaskId};
+use crate::domain::{Detail, Message, ResultStatus, Task, TaskId, Timestamp};
 
-/// Fills [`Task::detail`] of each of `tasks`.
+/// Which lists are read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Lists {
+    /// What the counts in the task's row say that there is.
+    Counted,
+    /// The same, but for the lists that come from more children than a list shows: to name the
+    /// first of 100,000 nodes, the database looks at each of them.
+    Short,
+    /// Whatever there is: the row of a task that is being written may not count it yet.
+    Any,
+}
+
+/// The start of a SELECT of tasks, for the caller to add a condition: over `t` the task, `s` its
+/// root's spec, `i` the instance that owns it. [`task`] reads its rows.
+pub(super) fn select(dialect: Dialect, view: View) -> &'static str {
+    static BASIC: LazyLock<String> = LazyLock::new(|| format!("{TASK_SELECT} {TASK_FROM}"));
+    static SQLITE: LazyLock<String> = LazyLock::new(|| select_full(Dialect::Sqlite));
+    static POSTGRES: LazyLock<String> = LazyLock::new(|| select_full(Dialect::Postgres));
+    match (view, dialect) {
+        (View::Basic, _) => &BASIC,
+        (View::Full, Dialect::Sqlite) => &SQLITE,
+        (View::Full, Dialect::Postgres) => &POSTGRES,
+    }
+}
+
+fn select_full(dialect: Dialect) -> String {
+    format!(
+        "{TASK_SELECT}, {} {TASK_FROM}",
+        columns(dialect, Lists::Counted)
+    )
+}
+
+/// Reads a task of [`select`].
+pub(super) fn task(dialect: Dialect, row: &QueryResult, view: View) -> Result<Task, Error> {
+    let mut task = row::task(dialect, row)?;
+    if view == View::Full {
+        task.detail = Some(Box::new(read(row, &task)?));
+    }
+    Ok(task)
+}
+
+/// Fills [`Task::detail`] of `tasks` that were read without, or written just now.
 pub(super) async fn load<C: ConnectionTrait>(
     dialect: Dialect,
     connection: &C,
     tasks: &mut [Task],
 ) -> Result<(), Error> {
-    let mut details: HashMap<TaskId, Detail> = tasks
-        .iter()
-        .map(|task| (task.task_id, derived(task)))
-        .collect();
-    let roots: Vec<&Task> = tasks.iter().filter(|task| task.is_root()).collect();
-    load_specs(dialect, connection, &roots, &mut details).await?;
-    load_children(dialect, connection, &roots, &mut details).await?;
-    load_outcomes(dialect, connection, &roots, &mut details).await?;
-    load_messages(dialect, connection, tasks, &mut details).await?;
-    for task in tasks {
-        task.detail = details.remove(&task.task_id).map(Box::new);
+    static SQLITE: LazyLock<String> = LazyLock::new(|| select_lists(Dialect::Sqlite));
+    static POSTGRES: LazyLock<String> = LazyLock::new(|| select_lists(Dialect::Postgres));
+    let sql = match dialect {
+        Dialect::Sqlite => &SQLITE,
+        Dialect::Postgres => &POSTGRES,
+    };
+    if tasks.is_empty() {
+        return Ok(());
+    }
+    let ids = dialect.ids(tasks.iter().map(|task| task.task_id));
+    let rows = connection
+        .query_all_raw(dialect.statement(sql, [ids.into()]))
+        .await?;
+    let mut places: HashMap<TaskId, usize> = HashMap::with_capacity(tasks.len());
+    for (place, task) in tasks.iter().enumerate() {
+        places.insert(task.task_id, place);
+    }
+    for row in rows {
+        if let Some(place) = places.get(&get_id(&row, "task_id")?) {
+            let task = &mut tasks[*place];
+            task.detail = Some(Box::new(read(&row, task)?));
+        }
     }
     Ok(())
+}
+
+fn select_lists(dialect: Dialect) -> String {
+    format!(
+        "SELECT t.task_id, {} FROM tasks t JOIN task_specs s ON s.task_id = t.root_task_id \
+         WHERE {}",
+        columns(dialect, Lists::Any),
+        dialect.among_ids("t.task_id", "$1"),
+    )
+}
+
+/// The columns that [`read`] reads, over `t` and `s`.
+pub(super) fn columns(dialect: Dialect, lists: Lists) -> String {
+    let (array, row, id) = match dialect {
+        Dialect::Sqlite => ("json_group_array", "json_array", "hex(c.task_id)"),
+        Dialect::Postgres => ("json_agg", "json_build_array", "c.task_id"),
+    };
+    // JSON has no moments: they travel as the microseconds that they are.
+    let (micros, extra) = match dialect {
+        Dialect::Sqlite => ("m.ts", "json(m.extra)"),
+        Dialect::Postgres => (
+            "CAST(round(extract(epoch FROM m.ts) * 1000000) AS bigint)",
+            "m.extra",
+        ),
+    };
+    let bytewise = dialect.bytewise();
+    let counted = |condition: &str| match lists {
+        Lists::Counted => format!(" AND {condition}"),
+        Lists::Short => format!(" AND {condition} AND t.subtask_count <= {LIST_LIMIT}"),
+        Lists::Any => String::new(),
+    };
+    let names = |count: &str, result: ResultStatus| {
+        format!(
+            "CASE WHEN t.parent_task_id IS NULL{} THEN (\
+               SELECT CAST({array}(c.node_name ORDER BY c.node_name {bytewise}) AS text) FROM (\
+                 SELECT node_name FROM tasks WHERE parent_task_id = t.task_id \
+                   AND node_name IS NOT NULL AND result_status = {} \
+                 ORDER BY node_name {bytewise} LIMIT {LIST_LIMIT}) AS c) END",
+            counted(&format!("t.{count} > 0")),
+            result as i16
+        )
+    };
+    let said = match lists {
+        Lists::Counted | Lists::Short => "t.message_count > 0",
+        Lists::Any => "true",
+    };
+    format!(
+        "CASE WHEN t.parent_task_id IS NULL THEN CAST(s.node_filter AS text) END AS node_filter, \
+         CASE WHEN t.parent_task_id IS NULL THEN CAST(s.target_nodes_head AS text) END \
+           AS target_nodes, \
+         CASE WHEN t.parent_task_id IS NULL{} THEN (\
+             SELECT CAST({array}({id} ORDER BY c.ordinal) AS text) FROM (\
+               SELECT task_id, ordinal FROM tasks WHERE parent_task_id = t.task_id \
+               ORDER BY ordinal LIMIT {LIST_LIMIT}) AS c) END AS subtask_ids, \
+         {} AS successes, {} AS failures, \
+         CASE WHEN {said} THEN (\
+           SELECT CAST({array}({row}(m.sequence, {micros}, m.message, \
+               CASE WHEN m.error THEN 1 ELSE 0 END, m.context_type, m.context, {extra}) \
+             ORDER BY m.sequence) AS text) FROM (\
+             SELECT sequence, ts, message, error, context_type, context, extra \
+             FROM result_messages WHERE task_id = t.task_id \
+             ORDER BY sequence DESC LIMIT {MESSAGE_LIST_LIMIT}) AS m) END AS messages",
+        counted("t.subtask_count > 0 AND t.subtask_count < t.target_node_count"),
+        names("succeeded", ResultStatus::Success),
+        names("failed", ResultStatus::Failure),
+    )
+}
+
+/// Whether [`Lists::Short`] leaves out lists of this task.
+pub(super) fn is_long(task: &Task) -> bool {
+    task.is_root() && task.subtask_count as usize > LIST_LIMIT
+}
+
+/// Reads the lists of `task`.
+pub(super) fn read(row: &QueryResult, task: &Task) -> Result<Detail, Error> {
+    let mut detail = derived(task);
+    detail.node_filter = json(row, "node_filter")?;
+    if let Some(nodes) = json(row, "target_nodes")? {
+        detail.target_nodes = nodes;
+    }
+    // Nodes begin side by side, so that a place may be taken while one before it is free.
+    if task.subtask_count < task.target_node_count
+        && let Some(ids) = json::<Vec<Uuid>>(row, "subtask_ids")?
+    {
+        detail.subtask_ids = ids.into_iter().map(TaskId).collect();
+    }
+    if let Some(names) = json(row, "successes")? {
+        detail.successes = names;
+    }
+    if let Some(names) = json(row, "failures")? {
+        detail.failures = names;
+    }
+    if let Some(messages) = json::<Vec<MessageRow>>(row, "messages")? {
+        detail.messages = messages
+            .into_iter()
+            .map(MessageRow::into_message)
+            .collect::<Result<_, _>>()?;
+    }
+    Ok(detail)
 }
 
 /// What follows from the task itself: a subtask's own node, and the ids of children that were
@@ -43,168 +201,47 @@ fn derived(task: &Task) -> Detail {
         ..Detail::default()
     };
     if let Some(node) = &task.node_name {
-        detail.target_nodes = vec![node.clone()];
+        detail.target_nodes = vec![Arc::clone(node)];
         match task.result.status {
-            ResultStatus::Success => detail.successes = vec![node.clone()],
-            ResultStatus::Failure => detail.failures = vec![node.clone()],
+            ResultStatus::Success => detail.successes = vec![Arc::clone(node)],
+            ResultStatus::Failure => detail.failures = vec![Arc::clone(node)],
             ResultStatus::Incomplete | ResultStatus::PartialSuccess => {}
         }
     }
     detail
 }
 
-async fn load_specs<C: ConnectionTrait>(
-    dialect: Dialect,
-    connection: &C,
-    roots: &[&Task],
-    details: &mut HashMap<TaskId, Detail>,
-) -> Result<(), Error> {
-    if roots.is_empty() {
-        return Ok(());
-    }
-    let sql = format!(
-        "SELECT task_id, CAST(node_filter AS text) AS node_filter, \
-         CAST(target_nodes_head AS text) AS target_nodes FROM task_specs \
-         WHERE task_id IN (SELECT id FROM {} AS e)",
-        dialect.rows("$1", ID_COLUMN)
-    );
-    let rows = connection
-        .query_all_raw(dialect.statement(&sql, [ids(roots)?]))
-        .await?;
-    for row in rows {
-        if let Some(detail) = details.get_mut(&get_id(&row, "task_id")?) {
-            if let Some(text) = get::<Option<String>>(&row, "node_filter")? {
-                detail.node_filter = Some(parse_json("node filter", &text)?);
-            }
-            if let Some(text) = get::<Option<String>>(&row, "target_nodes")? {
-                detail.target_nodes = parse_json("target nodes", &text)?;
-            }
-        }
-    }
-    Ok(())
-}
+/// A message as its list has it: sequence, microseconds, text, whether it is an error, what it is
+/// about, and the rest.
+#[derive(Deserialize)]
+struct MessageRow(
+    i64,
+    i64,
+    String,
+    u8,
+    String,
+    String,
+    serde_json::Map<String, serde_json::Value>,
+);
 
-/// The children of roots whose nodes are not all begun: they begin side by side, so that a place
-/// may be taken while one before it is free.
-async fn load_children<C: ConnectionTrait>(
-    dialect: Dialect,
-    connection: &C,
-    roots: &[&Task],
-    details: &mut HashMap<TaskId, Detail>,
-) -> Result<(), Error> {
-    let partly: Vec<&Task> = roots
-        .iter()
-        .copied()
-        .filter(|root| {
-            root.action.is_per_node()
-                && root.subtask_count > 0
-                && root.subtask_count < root.target_node_count
+impl MessageRow {
+    fn into_message(self) -> Result<Message, Error> {
+        let Self(sequence, micros, message, error, context_type, context, extra) = self;
+        Ok(Message {
+            sequence,
+            ts: Timestamp::from_timestamp_micros(micros)
+                .ok_or_else(|| super::sql::corrupt("time", micros))?,
+            message,
+            error: error != 0,
+            context_type,
+            context,
+            extra,
         })
-        .collect();
-    if partly.is_empty() {
-        return Ok(());
     }
-    let sql = format!(
-        "SELECT parent_task_id, task_id FROM (\
-           SELECT parent_task_id, task_id, ordinal, row_number() OVER (\
-             PARTITION BY parent_task_id ORDER BY ordinal) AS place \
-           FROM tasks WHERE parent_task_id IN (SELECT id FROM {} AS e)) AS c \
-         WHERE place <= {LIST_LIMIT} ORDER BY ordinal",
-        dialect.rows("$1", ID_COLUMN)
-    );
-    for root in &partly {
-        if let Some(detail) = details.get_mut(&root.task_id) {
-            detail.subtask_ids.clear();
-        }
-    }
-    let rows = connection
-        .query_all_raw(dialect.statement(&sql, [ids(&partly)?]))
-        .await?;
-    for row in rows {
-        if let Some(detail) = details.get_mut(&get_id(&row, "parent_task_id")?) {
-            detail.subtask_ids.push(get_id(&row, "task_id")?);
-        }
-    }
-    Ok(())
-}
-
-async fn load_outcomes<C: ConnectionTrait>(
-    dialect: Dialect,
-    connection: &C,
-    roots: &[&Task],
-    details: &mut HashMap<TaskId, Detail>,
-) -> Result<(), Error> {
-    let ended: Vec<&Task> = roots
-        .iter()
-        .copied()
-        .filter(|root| root.success_count() + root.failure_count() > 0)
-        .collect();
-    if ended.is_empty() {
-        return Ok(());
-    }
-    let sql = format!(
-        "SELECT parent_task_id, node_name, result_status FROM (\
-           SELECT parent_task_id, node_name, result_status, row_number() OVER (\
-             PARTITION BY parent_task_id, result_status ORDER BY node_name {bytewise}) AS place \
-           FROM tasks WHERE parent_task_id IN (SELECT id FROM {} AS e) \
-             AND node_name IS NOT NULL AND result_status IN ({}, {})) AS o \
-         WHERE place <= {LIST_LIMIT} ORDER BY node_name {bytewise}",
-        dialect.rows("$1", ID_COLUMN),
-        ResultStatus::Success as i16,
-        ResultStatus::Failure as i16,
-        bytewise = dialect.bytewise(),
-    );
-    let rows = connection
-        .query_all_raw(dialect.statement(&sql, [ids(&ended)?]))
-        .await?;
-    for row in rows {
-        if let Some(detail) = details.get_mut(&get_id(&row, "parent_task_id")?) {
-            let name = get_text(&row, "node_name")?;
-            if get::<i16>(&row, "result_status")? == ResultStatus::Success as i16 {
-                detail.successes.push(name);
-            } else {
-                detail.failures.push(name);
-            }
-        }
-    }
-    Ok(())
-}
-
-async fn load_messages<C: ConnectionTrait>(
-    dialect: Dialect,
-    connection: &C,
-    tasks: &[Task],
-    details: &mut HashMap<TaskId, Detail>,
-) -> Result<(), Error> {
-    let talkative: Vec<&Task> = tasks
-        .iter()
-        .filter(|task| task.result.message_count > 0)
-        .collect();
-    if talkative.is_empty() {
-        return Ok(());
-    }
-    let sql = format!(
-        "SELECT * FROM (\
-           SELECT m.task_id, m.sequence, m.ts, m.message, m.error, m.context_type, m.context, \
-             CAST(m.extra AS text) AS extra, row_number() OVER (\
-             PARTITION BY m.task_id ORDER BY m.sequence DESC) AS place \
-           FROM result_messages m WHERE m.task_id IN (SELECT id FROM {} AS e)) AS n \
-         WHERE place <= {MESSAGE_LIST_LIMIT} ORDER BY sequence",
-        dialect.rows("$1", ID_COLUMN)
-    );
-    let rows = connection
-        .query_all_raw(dialect.statement(&sql, [ids(&talkative)?]))
-        .await?;
-    for row in rows {
-        if let Some(detail) = details.get_mut(&get_id(&row, "task_id")?) {
-            detail.messages.push(message(dialect, &row)?);
-        }
-    }
-    Ok(())
 }
 
 /// Reads a message.
-pub(super) fn message(dialect: Dialect, row: &sea_orm::QueryResult) -> Result<Message, Error> {
+pub(super) fn message(dialect: Dialect, row: &QueryResult) -> Result<Message, Error> {
     Ok(Message {
         sequence: get(row, "sequence")?,
         ts: dialect.get_time(row, "ts")?,
@@ -216,11 +253,11 @@ pub(super) fn message(dialect: Dialect, row: &sea_orm::QueryResult) -> Result<Me
     })
 }
 
-fn ids(tasks: &[&Task]) -> Result<sea_orm::Value, Error> {
-    json(
-        &tasks
-            .iter()
-            .map(|task| IdRow::from(task.task_id))
-            .collect::<Vec<_>>(),
-    )
+fn json<T: serde::de::DeserializeOwned>(
+    row: &QueryResult,
+    column: &'static str,
+) -> Result<Option<T>, Error> {
+    get::<Option<String>>(row, column)?
+        .map(|text| parse_json(column, &text))
+        .transpose()
 }

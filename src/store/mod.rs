@@ -25,6 +25,7 @@ mod journal;
 mod lease;
 
 mod detail;
+mod gather;
 mod query;
 mod snapshot;
 
@@ -62,6 +63,7 @@ use crate::domain::{
 };
 use batch::Request;
 use connect::Connections;
+use gather::{Found, Gatherer};
 use journal::Publisher;
 use lease::Wanted;
 use sql::Dialect;
@@ -118,6 +120,9 @@ struct Inner {
     /// None once the store closes.
     requests: Mutex<Option<mpsc::Sender<Request>>>,
     batches: Mutex<Option<JoinHandle<()>>>,
+    /// None once the store closes.
+    gatherer: Mutex<Option<Gatherer>>,
+    readers: Mutex<Vec<JoinHandle<()>>>,
     /// The doorbell's two halves, which run for ever.
     bells: Vec<JoinHandle<()>>,
 }
@@ -149,6 +154,7 @@ impl Store {
         }
         let (sender, receiver) = batch::queue();
         let batches = tokio::spawn(batch::run(connections.clone(), receiver, publisher.clone()));
+        let (gatherer, readers) = Gatherer::start(&connections);
         Ok(Self {
             inner: Arc::new(Inner {
                 connections,
@@ -157,6 +163,8 @@ impl Store {
                 doorbell,
                 requests: Mutex::new(Some(sender)),
                 batches: Mutex::new(Some(batches)),
+                gatherer: Mutex::new(Some(gatherer)),
+                readers: Mutex::new(readers),
                 bells,
             }),
         })
@@ -170,6 +178,13 @@ impl Store {
             && let Err(error) = batches.await
         {
             tracing::error!(%error, "the store's batches ended badly");
+        }
+        drop(lock(&self.inner.gatherer).take());
+        let readers = std::mem::take(&mut *lock(&self.inner.readers));
+        for reader in readers {
+            if let Err(error) = reader.await {
+                tracing::error!(%error, "a reader of the store ended badly");
+            }
         }
         for bell in &self.inner.bells {
             bell.abort();
@@ -343,8 +358,15 @@ impl Store {
 
     /// One task; none: no such task.
     pub async fn task(&self, task_id: TaskId, view: View) -> Result<Option<Task>, Error> {
-        let connections = self.inner.connections.clone();
-        detached(async move { query::task(&connections, task_id, view).await }).await
+        let gatherer = lock(&self.inner.gatherer).clone().ok_or(Error::Closed)?;
+        match gatherer.task(task_id, view).await? {
+            Found::Nothing => Ok(None),
+            Found::Task(task) => Ok(Some(Arc::unwrap_or_clone(task))),
+            Found::Long => {
+                let connections = self.inner.connections.clone();
+                detached(async move { query::task(&connections, task_id).await }).await
+            }
+        }
     }
 
     /// A task and what is below it, parents first, at most `limit` tasks; none: no such task.
@@ -432,3 +454,6 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     // What is inside is a handle or none: no panic leaves it half made.
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
+
+#[cfg(test)]
+mod plan_tests;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use sea_orm::{ConnectionTrait, DatabaseTransaction, Value};
+use sea_orm::{ConnectionTrait, DatabaseTransaction, Statement, Value};
 
 use super::connect::Connections;
 use super::detail;
@@ -13,32 +13,22 @@ use super::row::{self, SELECT_TASK};
 use super::sql::{Dialect, corrupt, get, get_id, get_text};
 use crate::domain::{Message, ResultStatus, Task, TaskFilter, TaskId};
 
-/// Rows that are read before their details are loaded: bounds memory of a large page.
-const DETAIL_CHUNK: usize = 500;
-
-/// One task; none: no such task.
+/// One task with its lists, however long they take; none: no such task.
 pub(super) async fn task(
     connections: &Connections,
     task_id: TaskId,
-    view: View,
 ) -> Result<Option<Task>, Error> {
     let dialect = connections.dialect;
-    let sql = format!("{SELECT_TASK} WHERE t.task_id = $1");
-    let statement = dialect.statement(&sql, [task_id.0.into()]);
-    if view == View::Basic {
-        let row = connections.read.query_one_raw(statement).await?;
-        return row.map(|row| row::task(dialect, &row)).transpose();
-    }
-    // The lists must be of the same moment as the counts beside them.
-    let transaction = connections.begin_read().await?;
-    let Some(row) = transaction.query_one_raw(statement).await? else {
-        return Ok(None);
-    };
-    let mut tasks = [row::task(dialect, &row)?];
-    detail::load(dialect, &transaction, &mut tasks).await?;
-    transaction.commit().await?;
-    let [task] = tasks;
-    Ok(Some(task))
+    let sql = format!(
+        "{} WHERE t.task_id = $1",
+        detail::select(dialect, View::Full)
+    );
+    connections
+        .read
+        .query_one_raw(dialect.statement(&sql, [task_id.0.into()]))
+        .await?
+        .map(|row| detail::task(dialect, &row, View::Full))
+        .transpose()
 }
 
 /// The condition for the tasks within `$2` levels below task `$1` (itself included), whatever
@@ -57,13 +47,18 @@ fn below(max_depth: Option<u32>) -> String {
 }
 
 /// The SELECT of a task and what is below it, for the caller to order.
-pub(super) fn select_tree(task: &Task, max_depth: Option<u32>) -> String {
+pub(super) fn select_tree(
+    dialect: Dialect,
+    task: &Task,
+    max_depth: Option<u32>,
+    view: View,
+) -> String {
     let condition = match (task.is_root(), max_depth) {
         (true, Some(depth)) => format!("t.root_task_id = $1 AND t.depth <= {depth}"),
         (true, None) => "t.root_task_id = $1".to_owned(),
         (false, depth) => below(depth),
     };
-    format!("{SELECT_TASK} WHERE {condition}")
+    format!("{} WHERE {condition}", detail::select(dialect, view))
 }
 
 /// A task and what is below it; none: no such task.
@@ -82,7 +77,7 @@ pub(super) async fn tree(
     };
     let sql = format!(
         "{} ORDER BY t.depth, t.ordinal, t.task_id LIMIT {}",
-        select_tree(&top, max_depth),
+        select_tree(dialect, &top, max_depth, view),
         limit + 1
     );
     let rows = transaction
@@ -91,10 +86,7 @@ pub(super) async fn tree(
     let truncated = rows.len() > limit;
     let mut tasks = Vec::with_capacity(rows.len());
     for row in rows.iter().take(limit) {
-        tasks.push(row::task(dialect, row)?);
-    }
-    if view == View::Full {
-        detail::load(dialect, &transaction, &mut tasks).await?;
+        tasks.push(detail::task(dialect, row, view)?);
     }
     transaction.commit().await?;
     Ok(Some(Tree {
@@ -134,6 +126,10 @@ impl Condition {
             values: Vec::new(),
         };
         condition.any("t.status", filter.status.iter().map(|value| *value as i16));
+        if !filter.status.is_empty() && filter.status.iter().all(|status| !status.is_terminal()) {
+            // Says nothing new, but the index of what is not through is for exactly this condition.
+            condition.and("t.status < 5");
+        }
         condition.any("t.action", filter.action.iter().map(|value| *value as i16));
         condition.any(
             "t.result_status",
@@ -158,7 +154,15 @@ impl Condition {
             condition.and("t.parent_task_id IS NULL");
         }
         if let Some(node) = &filter.node_name {
-            condition.bind("t.node_name = {}", node.as_str().into());
+            // By way of the node's subtasks, which have an index, to the steps below them.
+            condition.bind(
+                "t.task_id IN (\
+                   SELECT n.task_id FROM tasks n WHERE n.node_name = {} AND n.step IS NULL \
+                   UNION ALL \
+                   SELECT c.task_id FROM tasks n JOIN tasks c ON c.parent_task_id = n.task_id \
+                   WHERE n.node_name = {} AND n.step IS NULL)",
+                node.as_str().into(),
+            );
         }
         if let Some(reference) = &filter.design_ref {
             condition.bind("s.design_ref = {}", reference.as_str().into());
@@ -227,6 +231,32 @@ pub(super) async fn list(
     view: View,
 ) -> Result<ListPage, Error> {
     let dialect = connections.dialect;
+    // One more than the page holds tells whether there is another.
+    let page = select_page(dialect, filter, order, after, limit + 1, view)?;
+    let transaction = connections.begin_read().await?;
+    let clock = journal::clock(dialect, &transaction).await?;
+    let rows = transaction.query_all_raw(page).await?;
+    let more = rows.len() as u64 > limit;
+    let mut tasks = Vec::with_capacity(rows.len());
+    for row in rows
+        .iter()
+        .take(usize::try_from(limit).unwrap_or(usize::MAX))
+    {
+        tasks.push(detail::task(dialect, row, view)?);
+    }
+    transaction.commit().await?;
+    Ok(ListPage { tasks, more, clock })
+}
+
+/// The SELECT of a page.
+pub(super) fn select_page(
+    dialect: Dialect,
+    filter: &TaskFilter,
+    order: Order,
+    after: Option<ListPosition>,
+    limit: u64,
+    view: View,
+) -> Result<Statement, Error> {
     let mut condition = Condition::new(dialect, filter)?;
     let (column, comparison, direction) = match order {
         Order::CreatedDescending => ("created", "<", "DESC"),
@@ -247,30 +277,12 @@ pub(super) async fn list(
         ));
     }
     let sql = format!(
-        "{SELECT_TASK} WHERE {} ORDER BY t.{column} {direction}, t.task_id {direction} LIMIT {}",
+        "{} WHERE {} ORDER BY t.{column} {direction}, t.task_id {direction} LIMIT {}",
+        detail::select(dialect, view),
         condition.sql(),
-        limit + 1
+        limit
     );
-    let transaction = connections.begin_read().await?;
-    let clock = journal::clock(dialect, &transaction).await?;
-    let rows = transaction
-        .query_all_raw(dialect.statement(&sql, condition.values))
-        .await?;
-    let more = rows.len() as u64 > limit;
-    let mut tasks = Vec::with_capacity(rows.len());
-    for row in rows
-        .iter()
-        .take(usize::try_from(limit).unwrap_or(usize::MAX))
-    {
-        tasks.push(row::task(dialect, row)?);
-    }
-    if view == View::Full {
-        for chunk in tasks.chunks_mut(DETAIL_CHUNK) {
-            detail::load(dialect, &transaction, chunk).await?;
-        }
-    }
-    transaction.commit().await?;
-    Ok(ListPage { tasks, more, clock })
+    Ok(dialect.statement(&sql, condition.values))
 }
 
 /// Messages in the order of the journal.

@@ -16,6 +16,26 @@ use crate::domain::{
     Action, Outcome, Reason, ResultStatus, StepKind, Task, TaskId, TaskStatus, Timestamp,
 };
 
+macro_rules! task_select {
+    () => {
+        "SELECT t.task_id, t.root_task_id, t.parent_task_id, t.depth, \
+         t.ordinal, t.action, t.status, t.node_name, t.step, t.created, t.created_by, t.updated, \
+         t.started, t.completed, t.terminated, t.terminated_by, t.termination_reason, t.timeout_us, \
+         t.revision, t.retry, t.retry_of_task_id, t.correlation_id, t.body_hash, t.result_status, \
+         t.result_reason, t.result_message, t.succeeded, t.failed, t.error_count, t.message_count, \
+         t.subtask_count, t.target_node_count, t.running_count, t.current_step, t.epoch, \
+         s.design_ref, CAST(s.labels AS text) AS labels, s.design_digest, \
+         CASE WHEN t.status < 5 AND NOT t.released THEN i.renewed END AS heartbeat"
+    };
+}
+
+macro_rules! task_from {
+    () => {
+        "FROM tasks t JOIN task_specs s ON s.task_id = t.root_task_id \
+         LEFT JOIN active_instances i ON i.instance_id = t.owner"
+    };
+}
+
 /// The columns of a new subtask that differ from one to another.
 const SUBTASK_COLUMNS: &[Column] = &[
     ("task_id", Kind::Uuid),
@@ -226,19 +246,16 @@ pub(super) fn update_tasks(dialect: Dialect, rows: &str) -> String {
     )
 }
 
-/// The start of every SELECT whose rows [`task`] reads: `t` is the task, `s` its root's spec,
-/// `i` the instance that owns it.
+/// The start of every SELECT whose rows [`task`] reads; more columns and [`TASK_FROM`] follow.
 /// Columns are named: a statement that says `*` breaks where a newer version adds one beside us.
-pub(super) const SELECT_TASK: &str = "SELECT t.task_id, t.root_task_id, t.parent_task_id, t.depth, \
-     t.ordinal, t.action, t.status, t.node_name, t.step, t.created, t.created_by, t.updated, \
-     t.started, t.completed, t.terminated, t.terminated_by, t.termination_reason, t.timeout_us, \
-     t.revision, t.retry, t.retry_of_task_id, t.correlation_id, t.body_hash, t.result_status, \
-     t.result_reason, t.result_message, t.succeeded, t.failed, t.error_count, t.message_count, \
-     t.subtask_count, t.target_node_count, t.running_count, t.current_step, t.epoch, \
-     s.design_ref, CAST(s.labels AS text) AS labels, s.design_digest, \
-     CASE WHEN t.status < 5 AND NOT t.released THEN i.renewed END AS heartbeat \
-     FROM tasks t JOIN task_specs s ON s.task_id = t.root_task_id \
-     LEFT JOIN active_instances i ON i.instance_id = t.owner";
+pub(super) const TASK_SELECT: &str = task_select!();
+
+/// The tables of [`TASK_SELECT`]: `t` is the task, `s` its root's spec, `i` the instance that owns
+/// it.
+pub(super) const TASK_FROM: &str = task_from!();
+
+/// Both, for tasks without their lists.
+pub(super) const SELECT_TASK: &str = concat!(task_select!(), " ", task_from!());
 
 /// Reads a task, without its detail.
 pub(super) fn task(dialect: Dialect, row: &QueryResult) -> Result<Task, Error> {

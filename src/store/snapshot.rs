@@ -7,8 +7,7 @@ use super::detail;
 use super::error::Error;
 use super::journal;
 use super::query::{Condition, select_tree, top};
-use super::read::{Clock, SnapshotScope};
-use super::row::{self, SELECT_TASK};
+use super::read::{Clock, SnapshotScope, View};
 use super::sql::Dialect;
 use crate::domain::Task;
 
@@ -41,7 +40,7 @@ pub(super) async fn read(
                 return Ok(None);
             };
             Pages {
-                select: select_tree(&task, *max_depth),
+                select: select_tree(dialect, &task, *max_depth, View::Full),
                 values: vec![task_id.0.into()],
                 column: "ordinal",
             }
@@ -49,7 +48,11 @@ pub(super) async fn read(
         SnapshotScope::Filter(filter) => {
             let condition = Condition::new(dialect, filter)?;
             Pages {
-                select: format!("{SELECT_TASK} WHERE {}", condition.sql()),
+                select: format!(
+                    "{} WHERE {}",
+                    detail::select(dialect, View::Full),
+                    condition.sql()
+                ),
                 values: condition.values,
                 column: "created",
             }
@@ -57,10 +60,9 @@ pub(super) async fn read(
     };
     let mut last: Option<Task> = None;
     loop {
-        let mut tasks = pages.after(dialect, &transaction, last.as_ref()).await?;
+        let tasks = pages.after(dialect, &transaction, last.as_ref()).await?;
         let full = tasks.len() == PAGE;
         last = tasks.last().cloned();
-        detail::load(dialect, &transaction, &mut tasks).await?;
         for task in tasks {
             sink(task).map_err(|error| Error::Sink {
                 problem: error.to_string(),
@@ -106,7 +108,7 @@ impl Pages {
             .query_all_raw(dialect.statement(&sql, values))
             .await?
         {
-            tasks.push(row::task(dialect, &row)?);
+            tasks.push(detail::task(dialect, &row, View::Full)?);
         }
         Ok(tasks)
     }

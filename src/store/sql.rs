@@ -104,6 +104,39 @@ impl Dialect {
         }
     }
 
+    /// The condition that `column` is one of the ids in `parameter`, a text from [`Self::ids`].
+    pub(super) fn among_ids(self, column: &str, parameter: &str) -> String {
+        match self {
+            Self::Sqlite => {
+                format!("{column} IN (SELECT unhex(value) FROM json_each({parameter}))")
+            }
+            // Behind a sub-select the planner cannot count the ids. A plan for any number of them then
+            // costs what one for these would, so it is kept instead of being made for each call.
+            Self::Postgres => {
+                format!("{column} = ANY(ARRAY(SELECT unnest(CAST({parameter} AS uuid[]))))")
+            }
+        }
+    }
+
+    /// Ids as one text, so that a statement has one text for any number of them.
+    pub(super) fn ids(self, ids: impl IntoIterator<Item = TaskId>) -> String {
+        let (open, quote, close) = match self {
+            Self::Sqlite => ('[', "\"", ']'),
+            Self::Postgres => ('{', "", '}'),
+        };
+        let mut text = String::from(open);
+        for id in ids {
+            if text.len() > 1 {
+                text.push(',');
+            }
+            text.push_str(quote);
+            text.push_str(id.0.simple().encode_lower(&mut Uuid::encode_buffer()));
+            text.push_str(quote);
+        }
+        text.push(close);
+        text
+    }
+
     /// `INSERT` of the rows in `$1` into `table`, leaving out those that are there already.
     pub(super) fn insert(self, table: &str, columns: &[Column], returning: &str) -> String {
         let names = names(columns, "");

@@ -1,0 +1,298 @@
+//! Reads of single tasks, gathered: those that are asked for while a statement runs share the next.
+//!
+//! A statement costs many times what one of its rows does, and one that is read by many at once is
+//! one row. There is no timer: a call that finds a reader free is read at once, by itself. The
+//! statement that answers a call begins after the call, so a caller sees what it has written; and
+//! callers wait for an answer, never for a connection, so they may be dropped at any moment.
+//!
+//! A reader keeps its connection while there is work. The pool asks a connection whether it still
+//! lives when it is taken, and again when it is given back, and waits for each answer: that is twice
+//! what a read costs. Instead, a read on a kept connection that fails is made once more on one that
+//! the pool has asked, so that a restart of the database is no more noticed than with the pool.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use sea_orm::QueryResult;
+use sqlx::pool::PoolConnection;
+use sqlx::{AssertSqlSafe, Postgres, Sqlite};
+use tokio::sync::{Mutex, mpsc, oneshot};
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
+
+use super::connect::Connections;
+use super::detail::{self, Lists};
+use super::error::Error;
+use super::read::View;
+use super::row::{SELECT_TASK, TASK_FROM, TASK_SELECT};
+use super::sql::Dialect;
+use crate::domain::{Task, TaskId};
+
+/// Calls that share a statement at most. A task has lists of up to a megabyte, and all of them are
+/// in memory at once.
+const MAX_BATCH: usize = 32;
+
+/// Calls that wait for a reader; more wait to be queued.
+const MAX_QUEUED: usize = 4096;
+
+/// Statements that run at once. Few, so that calls find company; one more than one, so that a task
+/// with long lists does not keep everybody else waiting.
+const READERS: usize = 2;
+
+/// How long a connection is kept without work, and how long in all: what the pool does for its
+/// connections in time (asking them, replacing old ones) it does for these, too.
+const KEPT_IDLE: Duration = Duration::from_secs(1);
+const KEPT_AT_MOST: Duration = Duration::from_secs(60);
+
+/// How long a statement may take: a little longer than the database's own limit for it, so that this
+/// one is met only where the other end is silent.
+const PATIENCE: Duration = Duration::from_secs(12);
+
+/// What is known of a task.
+#[derive(Clone, Debug)]
+pub(super) enum Found {
+    /// There is no such task.
+    Nothing,
+    /// The task, which others may have asked for, too.
+    Task(Arc<Task>),
+    /// There is one, but its lists take long to read: read it where nobody waits for it.
+    Long,
+}
+
+struct Request {
+    task_id: TaskId,
+    view: View,
+    reply: oneshot::Sender<Result<Found, Error>>,
+}
+
+/// The queue to the readers. They end when the last of its clones is gone.
+#[derive(Clone)]
+pub(super) struct Gatherer {
+    requests: mpsc::Sender<Request>,
+}
+
+impl Gatherer {
+    /// Starts the readers.
+    pub(super) fn start(connections: &Connections) -> (Self, Vec<JoinHandle<()>>) {
+        let (sender, receiver) = mpsc::channel(MAX_QUEUED);
+        let requests = Arc::new(Mutex::new(receiver));
+        let readers = (0..READERS)
+            .map(|_| tokio::spawn(keep_reading(connections.clone(), Arc::clone(&requests))));
+        (Self { requests: sender }, readers.collect())
+    }
+
+    /// Reads one task, as of a moment after this call.
+    pub(super) async fn task(&self, task_id: TaskId, view: View) -> Result<Found, Error> {
+        let (reply, answer) = oneshot::channel();
+        let request = Request {
+            task_id,
+            view,
+            reply,
+        };
+        let queued = self.requests.send(request).await;
+        queued.map_err(|_| Error::Closed)?;
+        answer.await.map_err(|_| Error::Closed)?
+    }
+}
+
+type Requests = Arc<Mutex<mpsc::Receiver<Request>>>;
+
+/// Is a reader, and another one where it panics: its callers are told that the store is closed, and
+/// those who come later are to be read for.
+async fn keep_reading(connections: Connections, requests: Requests) {
+    loop {
+        let reader = Reader::new(connections.clone());
+        match tokio::spawn(reader.run(Arc::clone(&requests))).await {
+            Err(error) if error.is_panic() => {
+                tracing::error!(%error, "a reader of the store panicked");
+            }
+            Ok(()) | Err(_) => return,
+        }
+    }
+}
+
+/// The statement that reads the tasks whose ids are in `$1`.
+pub(super) fn statement(dialect: Dialect, view: View) -> Arc<str> {
+    let among = dialect.among_ids("t.task_id", "$1");
+    Arc::from(match view {
+        View::Basic => format!("{SELECT_TASK} WHERE {among}"),
+        View::Full => format!(
+            "{TASK_SELECT}, {} {TASK_FROM} WHERE {among}",
+            detail::columns(dialect, Lists::Short)
+        ),
+    })
+}
+
+struct Reader {
+    connections: Connections,
+    basic: Arc<str>,
+    full: Arc<str>,
+    kept: Option<Kept>,
+}
+
+impl Reader {
+    fn new(connections: Connections) -> Self {
+        Self {
+            basic: statement(connections.dialect, View::Basic),
+            full: statement(connections.dialect, View::Full),
+            connections,
+            kept: None,
+        }
+    }
+
+    async fn run(mut self, requests: Requests) {
+        let mut batch = Vec::with_capacity(MAX_BATCH);
+        loop {
+            // The readers take turns at the queue: whoever has it takes all that is there.
+            let take = async { requests.lock().await.recv_many(&mut batch, MAX_BATCH).await };
+            let taken = match self.kept.is_some() {
+                true => timeout(KEPT_IDLE, take).await,
+                false => Ok(take.await),
+            };
+            match taken {
+                Ok(0) => return,
+                Ok(_) => {}
+                Err(_idle) => {
+                    self.kept = None;
+                    continue;
+                }
+            }
+            let (basic, full): (Vec<Request>, Vec<Request>) = batch
+                .drain(..)
+                // Whoever is gone need not be read for.
+                .filter(|request| !request.reply.is_closed())
+                .partition(|request| request.view == View::Basic);
+            self.answer(View::Basic, basic).await;
+            self.answer(View::Full, full).await;
+        }
+    }
+
+    async fn answer(&mut self, view: View, requests: Vec<Request>) {
+        if requests.is_empty() {
+            return;
+        }
+        let mut ids: Vec<TaskId> = requests.iter().map(|request| request.task_id).collect();
+        ids.sort_unstable();
+        ids.dedup();
+        let found = self.read(view, &ids).await;
+        for request in requests {
+            let answer = match &found {
+                Ok(found) => found
+                    .get(&request.task_id)
+                    .cloned()
+                    .unwrap_or(Ok(Found::Nothing)),
+                Err(error) => Err(error.clone()),
+            };
+            // A caller that left meanwhile does not need it.
+            request.reply.send(answer).ok();
+        }
+    }
+
+    async fn read(
+        &mut self,
+        view: View,
+        ids: &[TaskId],
+    ) -> Result<HashMap<TaskId, Result<Found, Error>>, Error> {
+        let dialect = self.connections.dialect;
+        let sql = match view {
+            View::Basic => Arc::clone(&self.basic),
+            View::Full => Arc::clone(&self.full),
+        };
+        let rows = self.rows(sql, dialect.ids(ids.iter().copied())).await?;
+        let mut found = HashMap::with_capacity(rows.len());
+        for row in &rows {
+            let task_id = super::sql::get_id(row, "task_id")?;
+            // One task that cannot be read is no reason to refuse the others.
+            let task = detail::task(dialect, row, view).map(|task| {
+                if view == View::Full && detail::is_long(&task) {
+                    Found::Long
+                } else {
+                    Found::Task(Arc::new(task))
+                }
+            });
+            found.insert(task_id, task);
+        }
+        Ok(found)
+    }
+
+    async fn rows(&mut self, sql: Arc<str>, ids: String) -> Result<Vec<QueryResult>, Error> {
+        let kept = self.kept.take();
+        if let Some(mut kept) = kept.filter(|kept| kept.since.elapsed() < KEPT_AT_MOST) {
+            match kept.fetch(Arc::clone(&sql), ids.clone()).await {
+                Ok(rows) => {
+                    self.kept = Some(kept);
+                    return Ok(rows);
+                }
+                Err(Error::Unavailable(error)) => {
+                    tracing::debug!(%error, "read again on another connection");
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        let mut fresh = Kept::acquire(&self.connections).await?;
+        let rows = fresh.fetch(sql, ids).await?;
+        self.kept = Some(fresh);
+        Ok(rows)
+    }
+}
+
+/// A connection that is kept from one statement to the next.
+struct Kept {
+    connection: Connection,
+    since: Instant,
+}
+
+enum Connection {
+    Sqlite(PoolConnection<Sqlite>),
+    Postgres(PoolConnection<Postgres>),
+}
+
+impl Kept {
+    async fn acquire(connections: &Connections) -> Result<Self, Error> {
+        let pool = &connections.read;
+        let connection = match connections.dialect {
+            Dialect::Sqlite => {
+                Connection::Sqlite(pool.get_sqlite_connection_pool().acquire().await?)
+            }
+            Dialect::Postgres => {
+                Connection::Postgres(pool.get_postgres_connection_pool().acquire().await?)
+            }
+        };
+        Ok(Self {
+            connection,
+            since: Instant::now(),
+        })
+    }
+
+    async fn fetch(&mut self, sql: Arc<str>, ids: String) -> Result<Vec<QueryResult>, Error> {
+        let sql = AssertSqlSafe(sql);
+        let connection = &mut self.connection;
+        let fetched = timeout(PATIENCE, async {
+            Ok(match connection {
+                Connection::Sqlite(connection) => {
+                    let rows = sqlx::query(sql).bind(ids).fetch_all(&mut **connection);
+                    rows.await?.into_iter().map(QueryResult::from).collect()
+                }
+                Connection::Postgres(connection) => {
+                    let rows = sqlx::query(sql).bind(ids).fetch_all(&mut **connection);
+                    rows.await?.into_iter().map(QueryResult::from).collect()
+                }
+            })
+        });
+        match fetched.await {
+            Ok(rows) => rows,
+            Err(_elapsed) => {
+                // A connection of sqlx outlives a query that is dropped: PostgreSQL's reads the rest of
+                // the answer before the next use, SQLite's thread finds nobody to send to and resets
+                // the statement. But here no answer comes, and whoever had the connection next would
+                // wait for it first: the pool must not get it back.
+                match connection {
+                    Connection::Sqlite(connection) => connection.close_on_drop(),
+                    Connection::Postgres(connection) => connection.close_on_drop(),
+                }
+                Err(sqlx::Error::Io(std::io::ErrorKind::TimedOut.into()).into())
+            }
+        }
+    }
+}
