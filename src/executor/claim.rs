@@ -54,6 +54,15 @@ pub(super) struct Claimer {
     pub(super) renewals: watch::Receiver<u64>,
 }
 
+/// What is asked for.
+#[derive(Clone, Copy, Debug)]
+enum Claim {
+    /// Roots that nobody owns: what a hint is about.
+    Free,
+    /// Those of dead replicas, too.
+    Any,
+}
+
 /// The runners of one life.
 struct Crew {
     life: Arc<Life>,
@@ -127,9 +136,9 @@ impl Claimer {
                     self.look(crew).await;
                 }
                 () = shared.look.notified() => self.look(crew).await,
-                () = shared.claim.notified() => self.claim(crew).await,
+                () = shared.claim.notified() => self.claim(crew, Claim::Free).await,
                 _ = tick.tick() => {
-                    self.claim(crew).await;
+                    self.claim(crew, Claim::Any).await;
                     self.claim_beyond_slots(crew).await;
                 }
             }
@@ -137,7 +146,7 @@ impl Claimer {
     }
 
     /// Claims as much as there are slots for.
-    async fn claim(&self, crew: &mut Crew) {
+    async fn claim(&self, crew: &mut Crew, which: Claim) {
         loop {
             let room = self.shared.options.max_running_roots;
             let room = room.saturating_sub(crew.runners.len());
@@ -149,7 +158,12 @@ impl Claimer {
             }
             let (store, instance) = (self.shared.store.clone(), crew.life.instance);
             let count = u32::try_from(limit).unwrap_or(u32::MAX);
-            let claim = async move { store.claim(instance, count).await };
+            let claim = async move {
+                match which {
+                    Claim::Free => store.claim_free(instance, count).await,
+                    Claim::Any => store.claim(instance, count).await,
+                }
+            };
             let Some(claimed) = self.claimed(crew, claim).await else {
                 return;
             };

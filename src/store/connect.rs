@@ -10,7 +10,8 @@ use std::time::Duration;
 
 use sea_orm::{
     AccessMode, ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DatabaseTransaction,
-    DbErr, IsolationLevel, RuntimeErr, SqliteTransactionMode, TransactionOptions, TransactionTrait,
+    DbErr, IsolationLevel, QueryResult, RuntimeErr, SqliteTransactionMode, Statement,
+    TransactionOptions, TransactionTrait,
 };
 use sqlx::Connection;
 use sqlx::postgres::PgConnection;
@@ -95,6 +96,14 @@ impl Connections {
             Dialect::Postgres => TransactionOptions::default(),
         };
         Ok(self.write.begin_with_options(options).await?)
+    }
+
+    /// Runs one statement that writes, as a transaction of its own. Never drop it in flight.
+    pub(super) async fn write_at_once(
+        &self,
+        statement: Statement,
+    ) -> Result<Vec<QueryResult>, Error> {
+        Ok(self.write.query_all_raw(statement).await?)
     }
 
     /// Begins a transaction in which every read sees the same moment.

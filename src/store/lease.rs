@@ -1,26 +1,24 @@
-//! Leases and claims: which replica lives, and which tree is whose.
+//! Leases: which replica lives, and what it owns.
 //!
 //! Lease arithmetic uses the database's clock on PostgreSQL. On SQLite the file lock proves that
 //! no other process lives, so the one process's own clock will do.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use sea_orm::{ConnectionTrait, QueryResult, Value};
-use uuid::Uuid;
+use sea_orm::{ConnectionTrait, Value};
 
 use super::Renewal;
 use super::connect::Connections;
 use super::detail;
 use super::error::Error;
 use super::row::{self, SELECT_TASK, parse_json};
-use super::sql::{Dialect, ID_COLUMN, IdRow, corrupt, get, get_id, get_optional_text, json};
-use super::write::{Claimed, OpenTree, PreviousOwner};
-use crate::domain::{InstanceId, Task, TaskId, TaskStatus, Timestamp};
+use super::sql::{Dialect, corrupt, get, get_id};
+use super::write::OpenTree;
+use crate::domain::{InstanceId, Task, TaskId, TaskStatus};
 
 /// The database's time now, in SQL; on SQLite the moment is given as `$1`.
-fn now(dialect: Dialect) -> &'static str {
+pub(super) fn now(dialect: Dialect) -> &'static str {
     match dialect {
         Dialect::Sqlite => "$1",
         Dialect::Postgres => "clock_timestamp()",
@@ -44,7 +42,7 @@ fn arguments(dialect: Dialect, lease: Duration, instance: InstanceId) -> [Value;
 }
 
 /// PostgreSQL wants every placeholder to be used: this uses `$1` without any effect.
-const USE_FIRST: &str = "($1 IS NOT NULL)";
+pub(super) const USE_FIRST: &str = "($1 IS NOT NULL)";
 
 /// Registers an instance with a full lease. Repeating the call, because its answer was lost,
 /// renews a lease that lasts and revives none that has run out.
@@ -108,182 +106,6 @@ pub(super) async fn forget_instances(connections: &Connections) -> Result<(), Er
         )
         .await?;
     Ok(())
-}
-
-/// Which of the claimable roots to take.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum Wanted {
-    /// Any.
-    All,
-    /// Those that had an owner.
-    Abandoned,
-    /// Those that are queued since before this moment.
-    QueuedBefore(Timestamp),
-}
-
-/// Takes claimable roots, oldest first. The new epoch fences every earlier owner.
-pub(super) async fn claim(
-    connections: &Connections,
-    instance: InstanceId,
-    wanted: Wanted,
-    limit: u32,
-) -> Result<Vec<Claimed>, Error> {
-    let dialect = connections.dialect;
-    let transaction = connections.begin_write().await?;
-    let claimed = match take(dialect, &transaction, instance, wanted, limit).await {
-        Ok(claimed) => claimed,
-        Err(error) => {
-            // The first error counts; the connection goes with its transaction if this fails.
-            transaction.rollback().await.ok();
-            return Err(error);
-        }
-    };
-    transaction.commit().await?;
-    Ok(claimed)
-}
-
-/// Forgets the instances whose leases ran out. A lease that is being renewed at this moment is
-/// left alone: its renewal was checked in time, only its commit is late, and its instance will
-/// believe that it lives for another lease. One that is forgotten can never be renewed.
-async fn bury<C: ConnectionTrait>(dialect: Dialect, connection: &C) -> Result<(), Error> {
-    connection
-        .execute_raw(dialect.statement(
-            "DELETE FROM active_instances WHERE instance_id IN (\
-               SELECT instance_id FROM active_instances WHERE expires <= clock_timestamp() \
-               ORDER BY instance_id FOR UPDATE SKIP LOCKED)",
-            [],
-        ))
-        .await?;
-    Ok(())
-}
-
-async fn take<C: ConnectionTrait>(
-    dialect: Dialect,
-    connection: &C,
-    instance: InstanceId,
-    wanted: Wanted,
-    limit: u32,
-) -> Result<Vec<Claimed>, Error> {
-    let now = now(dialect);
-    let claimable = match dialect {
-        Dialect::Sqlite => format!(
-            "(t.owner IS NULL OR t.released OR NOT EXISTS (SELECT 1 FROM active_instances a \
-               WHERE a.instance_id = t.owner AND a.expires > {now}))"
-        ),
-        // The clock moves while a statement still sees the leases of its beginning, so only
-        // whether an instance was buried can tell.
-        Dialect::Postgres => {
-            bury(dialect, connection).await?;
-            "(t.owner IS NULL OR t.released OR NOT EXISTS (SELECT 1 FROM active_instances a \
-               WHERE a.instance_id = t.owner))"
-                .to_owned()
-        }
-    };
-    let sql = format!(
-        "SELECT t.task_id, t.owner, t.released FROM tasks t \
-         WHERE t.parent_task_id IS NULL AND t.status < {terminal} AND t.status >= {queued} \
-           AND {USE_FIRST} AND {claimable} AND {wanted} \
-           AND EXISTS (SELECT 1 FROM active_instances a \
-             WHERE a.instance_id = $3 AND a.expires > {now}) \
-         ORDER BY t.created, t.task_id LIMIT $2{lock}",
-        terminal = TaskStatus::Complete as i16,
-        queued = TaskStatus::Queued as i16,
-        wanted = match wanted {
-            Wanted::All => "true".to_owned(),
-            Wanted::Abandoned => "t.owner IS NOT NULL".to_owned(),
-            Wanted::QueuedBefore(_) => {
-                format!(
-                    "t.status = {} AND t.created < $4",
-                    TaskStatus::Queued as i16
-                )
-            }
-        },
-        lock = dialect.for_update("t", true),
-    );
-    let mut values = vec![
-        dialect.time(crate::clock::now()),
-        i64::from(limit).into(),
-        instance.0.into(),
-    ];
-    if let Wanted::QueuedBefore(moment) = wanted {
-        values.push(dialect.time(moment));
-    }
-    let rows = connection
-        .query_all_raw(dialect.statement(&sql, values))
-        .await?;
-    if rows.is_empty() {
-        return Ok(Vec::new());
-    }
-    let mut previous = HashMap::new();
-    for row in &rows {
-        let owner = get::<Option<Uuid>>(row, "owner")?.map(InstanceId);
-        let released: bool = get(row, "released")?;
-        previous.insert(
-            get_id(row, "task_id")?,
-            match owner {
-                None => PreviousOwner::None,
-                Some(_) if released => PreviousOwner::Released,
-                Some(owner) if dialect == Dialect::Sqlite => PreviousOwner::Dead(owner),
-                Some(owner) => PreviousOwner::Expired(owner),
-            },
-        );
-    }
-    let ids: Vec<IdRow> = previous.keys().copied().map(IdRow::from).collect();
-    let ids = json(&ids)?;
-    let selected = format!("(SELECT id FROM {} AS e)", dialect.rows("$1", ID_COLUMN));
-    // A row that was claimed just before it was locked shows its new owner, whose registration
-    // may be younger than what the statement above saw: it is judged again.
-    let still = match dialect {
-        Dialect::Sqlite => "true",
-        Dialect::Postgres => &claimable,
-    };
-    let sql = format!(
-        "UPDATE tasks AS t SET owner = $2, released = false, epoch = epoch + 1 \
-         WHERE t.task_id IN {selected} AND {still}"
-    );
-    connection
-        .execute_raw(dialect.statement(&sql, [ids.clone(), instance.0.into()]))
-        .await?;
-    let sql = format!(
-        "SELECT c.*, s.site, CAST(s.target_nodes AS text) AS target_nodes FROM \
-         ({SELECT_TASK} WHERE t.task_id IN {selected} AND t.owner = $2) AS c \
-         JOIN task_specs s ON s.task_id = c.task_id ORDER BY c.created, c.task_id"
-    );
-    let rows = connection
-        .query_all_raw(dialect.statement(&sql, [ids, instance.0.into()]))
-        .await?;
-    let mut tasks = Vec::with_capacity(rows.len());
-    for row in &rows {
-        tasks.push(row::task(dialect, row)?);
-    }
-    detail::load(dialect, connection, &mut tasks).await?;
-    tasks
-        .into_iter()
-        .zip(&rows)
-        .map(|(task, row)| claimed(task, row, &previous))
-        .collect()
-}
-
-fn claimed(
-    mut task: Task,
-    row: &QueryResult,
-    previous: &HashMap<TaskId, PreviousOwner>,
-) -> Result<Claimed, Error> {
-    if let (Some(detail), Some(names)) = (
-        task.detail.as_mut(),
-        get::<Option<String>>(row, "target_nodes")?,
-    ) {
-        detail.target_nodes = parse_json("target nodes", &names)?;
-    }
-    Ok(Claimed {
-        epoch: get(row, "epoch")?,
-        site: get_optional_text(row, "site")?,
-        previous: previous
-            .get(&task.task_id)
-            .copied()
-            .ok_or_else(|| corrupt("claim", task.task_id))?,
-        task,
-    })
 }
 
 /// Gives back every tree of the instance, and the instance.

@@ -22,6 +22,7 @@ mod terminate;
 
 mod journal;
 
+mod claim;
 mod lease;
 
 mod detail;
@@ -62,10 +63,10 @@ use crate::domain::{
     Commit, InstanceId, Message, ResultStatus, Task, TaskFilter, TaskId, TaskStatus, Timestamp,
 };
 use batch::Request;
+use claim::Wanted;
 use connect::Connections;
 use gather::{Found, Gatherer};
 use journal::Publisher;
-use lease::Wanted;
 use sql::Dialect;
 
 /// Where the database is.
@@ -277,8 +278,19 @@ impl Store {
     /// instance's own lease has run out.
     pub async fn claim(&self, instance: InstanceId, limit: u32) -> Result<Vec<Claimed>, Error> {
         let connections = self.inner.connections.clone();
-        detached(async move { lease::claim(&connections, instance, Wanted::All, limit).await })
+        detached(async move { claim::claim(&connections, instance, Wanted::All, limit).await })
             .await
+    }
+
+    /// As [`Self::claim`], but only roots that nobody owns: new ones, and those that were given
+    /// back. Cheaper, and what a hint is about.
+    pub async fn claim_free(
+        &self,
+        instance: InstanceId,
+        limit: u32,
+    ) -> Result<Vec<Claimed>, Error> {
+        let connections = self.inner.connections.clone();
+        detached(async move { claim::claim_free(&connections, instance, limit).await }).await
     }
 
     /// As [`Self::claim`], but only roots whose owner is gone or gave them back: what others may
@@ -290,7 +302,7 @@ impl Store {
     ) -> Result<Vec<Claimed>, Error> {
         let connections = self.inner.connections.clone();
         detached(
-            async move { lease::claim(&connections, instance, Wanted::Abandoned, limit).await },
+            async move { claim::claim(&connections, instance, Wanted::Abandoned, limit).await },
         )
         .await
     }
@@ -306,7 +318,7 @@ impl Store {
         let connections = self.inner.connections.clone();
         detached(async move {
             let wanted = Wanted::QueuedBefore(created_before);
-            lease::claim(&connections, instance, wanted, limit).await
+            claim::claim(&connections, instance, wanted, limit).await
         })
         .await
     }

@@ -1,14 +1,32 @@
 //! Leases and claims: who owns what, in which order, and what a stale owner may still do.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
+use std::sync::Arc;
 use std::time::Duration;
 
+use drydock::domain::node_filter::{FilterType, NodeFilter, NodeFilterSet};
 use drydock::domain::{Action, InstanceId, StepKind, TaskStatus};
 use drydock::store::{PreviousOwner, Renewal, Store, WriteError};
+use futures::FutureExt as _;
 use futures::future::join_all;
 
 use crate::fold::assert_tells_the_state;
 use crate::tree::{Owner, add, create, full, instance, message, node, root, step};
+
+/// A filter of names.
+fn filter(names: &[&str]) -> NodeFilterSet {
+    NodeFilterSet {
+        filter_set_type: FilterType::Union,
+        filter_set: vec![NodeFilter {
+            filter_type: FilterType::Union,
+            node_names: names.iter().map(|name| (*name).to_owned()).collect(),
+            node_tags: Vec::new(),
+            node_labels: BTreeMap::new(),
+            rack_names: Vec::new(),
+            rack_labels: BTreeMap::new(),
+        }],
+    }
+}
 
 async fn claim_one(store: &Store, instance: InstanceId) -> Owner {
     let mut claimed = store.claim(instance, 10).await.expect("a claim");
@@ -47,9 +65,11 @@ on_each_database! {
         for _ in 0..60 {
             created.insert(create(&store, root(Action::DeployNode)).await.task_id);
         }
-        let claims = (0..40).map(|number| match number % 2 {
-            0 => store.claim(one, 2),
-            _ => replica.claim(two, 2),
+        let claims = (0..40).map(|number| match number % 4 {
+            0 => store.claim(one, 2).boxed(),
+            1 => replica.claim(two, 2).boxed(),
+            2 => store.claim_free(one, 2).boxed(),
+            _ => replica.claim_free(two, 2).boxed(),
         });
         // Not joined in one task: each claim is to run beside the others.
         let mut claimed = Vec::new();
@@ -104,6 +124,43 @@ on_each_database! {
             [(first.id(), 3, TaskStatus::Running)]
         );
         assert!(store.owned(second).await.unwrap().is_empty());
+        assert_tells_the_state(&store).await;
+        store.close().await;
+    }
+
+    /// What a hint is about is taken in a cheaper way, and found the same.
+    async fn a_root_that_nobody_owns_is_claimed_like_any_other(database) {
+        let store = database.open().await;
+        let mut wished = root(Action::DeployNode);
+        wished.task.detail.as_mut().unwrap().node_filter = Some(filter(&["n1"]));
+        create(&store, wished).await;
+        let first = instance(&store).await;
+        let mut claimed = store.claim_free(first, 10).await.unwrap();
+        assert_eq!(claimed.len(), 1);
+        assert_eq!((claimed[0].epoch, claimed[0].previous), (1, PreviousOwner::None));
+        let detail = claimed[0].task.detail.clone().unwrap();
+        assert_eq!(detail.node_filter, Some(filter(&["n1"])));
+        let owner = Owner::of(&store, first, claimed.remove(0));
+        owner.send(owner.start(&["n1", "n2"])).await.unwrap();
+        let second = instance(&store).await;
+        assert!(store.claim_free(second, 10).await.unwrap().is_empty(), "its owner lives");
+
+        store.release(first).await.unwrap();
+        let claimed = store.claim_free(second, 10).await.unwrap();
+        assert_eq!(claimed.len(), 1);
+        assert_eq!((claimed[0].epoch, claimed[0].previous), (2, PreviousOwner::Released));
+        assert_eq!(claimed[0].site.as_deref(), Some("sitename"));
+        let detail = claimed[0].task.detail.clone().unwrap();
+        assert_eq!(detail.node_filter, Some(filter(&["n1"])));
+        assert_eq!(detail.target_nodes, ["n1", "n2"].map(Arc::<str>::from));
+        assert_eq!(store.owned(second).await.unwrap(), [(owner.id(), 2, TaskStatus::Running)]);
+
+        database.expire(second).await;
+        let third = instance(&store).await;
+        assert!(store.claim_free(third, 10).await.unwrap().is_empty(), "it was not given back");
+        create(&store, root(Action::DeployNode)).await;
+        database.expire(third).await;
+        assert!(store.claim_free(third, 10).await.unwrap().is_empty(), "the claimer is dead");
         assert_tells_the_state(&store).await;
         store.close().await;
     }
