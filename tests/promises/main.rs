@@ -21,6 +21,7 @@ mod terminate;
 mod crash;
 mod drain;
 mod outage;
+mod replicas;
 mod takeover;
 
 mod scale;

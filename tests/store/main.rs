@@ -11,6 +11,8 @@
 
 #[path = "../support/postgres.rs"]
 mod postgres;
+#[path = "../support/scale.rs"]
+mod scale;
 
 #[macro_use]
 mod database;

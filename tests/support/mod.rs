@@ -14,4 +14,8 @@ pub(crate) mod stream;
 
 pub(crate) mod checker;
 
+pub(crate) mod journal;
 pub(crate) mod ledger;
+pub(crate) mod work;
+
+pub(crate) mod scale;

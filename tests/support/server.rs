@@ -212,6 +212,14 @@ impl Server {
         kib * 1024
     }
 
+    /// The ids under which it owned trees so far, the present one last: a lost lease costs the id.
+    pub(crate) fn instances(&self) -> Vec<String> {
+        let log = self.log();
+        let lines = log.lines();
+        let registered = lines.filter_map(|line| line.split_once("instance registered instance="));
+        registered.map(|(_, id)| id.trim().to_owned()).collect()
+    }
+
     /// What it wrote to standard error so far.
     pub(crate) fn log(&self) -> String {
         read_log(&self.log)
