@@ -1,7 +1,7 @@
 //! Connections: what each database needs to be durable, and who may use which connection.
 //!
 //! SQLite has one writer connection and several readers, and one process per file. PostgreSQL has
-//! a pool, and one connection of its own for leases, so that a busy pool never costs a lease.
+//! pools for reads and writes, and connections of their own for leases, so that a busy pool never costs a lease.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::path::{Path, PathBuf};
@@ -17,6 +17,7 @@ use sqlx::postgres::PgConnection;
 use sqlx::sqlite::{SqliteJournalMode, SqliteSynchronous};
 use tracing::warn;
 
+use super::answer::{Answers, CALL_BOUND, LEASE_BOUND};
 use super::error::{Error, OpenError};
 use super::sql::{Dialect, get};
 use super::{DatabaseUrl, StoreOptions};
@@ -30,6 +31,9 @@ const POSTGRES_READERS: u32 = 14;
 /// PostgreSQL connections for writes: batches use one, terminations and claims the others. Apart
 /// from the reads, so that no herd of readers keeps a write waiting.
 const POSTGRES_WRITERS: u32 = 4;
+
+/// PostgreSQL connections for leases: one, and one for while the other does not answer.
+const POSTGRES_LEASES: u32 = 2;
 
 /// How long a caller waits for a connection before the database counts as away.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(3);
@@ -48,6 +52,10 @@ pub(super) struct Connections {
     write: DatabaseConnection,
     /// Leases only.
     pub(super) lease: DatabaseConnection,
+    /// What waits for the answers of reads and writes.
+    pub(super) calls: Answers,
+    /// What waits for the answers about leases.
+    pub(super) leases: Answers,
     /// Keeps the SQLite file ours for as long as a connection may be open.
     _lock: Option<Arc<File>>,
 }
@@ -170,6 +178,8 @@ async fn open_sqlite(path: &Path) -> Result<Connections, OpenError> {
         read,
         lease: write.clone(),
         write,
+        calls: Answers::unbounded(),
+        leases: Answers::unbounded(),
         _lock: Some(Arc::new(lock)),
     })
 }
@@ -208,13 +218,15 @@ fn lock_file(path: &Path) -> Result<File, OpenError> {
 }
 
 async fn open_postgres(url: &str) -> Result<Connections, OpenError> {
-    let pool = |connections: u32, name: &'static str| {
+    let (calls, leases) = (Answers::within(CALL_BOUND), Answers::within(LEASE_BOUND));
+    let pool = |connections: u32, name: &'static str, answers: &Answers| {
+        let answers = answers.clone();
         let mut options = ConnectOptions::new(url);
         options
             .sqlx_logging(false)
             .acquire_timeout(ACQUIRE_TIMEOUT)
             // A round trip each, but after a restart of the server no call meets a dead one.
-            .test_before_acquire(true)
+            .map_sqlx_postgres_pool_opts(move |pool| answers.guard(pool))
             .max_connections(connections)
             .min_connections(1)
             .map_sqlx_postgres_opts(move |options| {
@@ -232,9 +244,11 @@ async fn open_postgres(url: &str) -> Result<Connections, OpenError> {
     let connect = async |options| Database::connect(options).await.map_err(OpenError::Connect);
     let connections = Connections {
         dialect: Dialect::Postgres,
-        read: connect(pool(POSTGRES_READERS, "drydock-read")).await?,
-        write: connect(pool(POSTGRES_WRITERS, "drydock-write")).await?,
-        lease: connect(pool(1, "drydock-lease")).await?,
+        read: connect(pool(POSTGRES_READERS, "drydock-read", &calls)).await?,
+        write: connect(pool(POSTGRES_WRITERS, "drydock-write", &calls)).await?,
+        lease: connect(pool(POSTGRES_LEASES, "drydock-lease", &leases)).await?,
+        calls,
+        leases,
         _lock: None,
     };
     for (setting, unsafe_value) in [("fsync", "off"), ("synchronous_commit", "off")] {

@@ -19,9 +19,11 @@ mod resume;
 mod terminate;
 
 mod crash;
+mod cuts;
 mod drain;
 mod outage;
 mod replicas;
+mod silence;
 mod takeover;
 
 mod scale;

@@ -9,6 +9,8 @@ pub(crate) mod site;
 
 pub(crate) mod server;
 
+pub(crate) mod proxy;
+
 pub(crate) mod client;
 pub(crate) mod stream;
 

@@ -48,6 +48,12 @@ impl Launch {
         .set("simulated.ledger", database.ledger().display())
     }
 
+    /// Lets it reach its database at another URL, such as that of a way through a proxy.
+    pub(crate) fn reaching(mut self, url: &str) -> Self {
+        url.clone_into(&mut self.url);
+        self
+    }
+
     /// Lets designs be read from `directory`.
     pub(crate) fn designs_in(mut self, directory: &Path) -> Self {
         self.roots.push(directory.to_owned());
