@@ -24,6 +24,7 @@ mod admin;
 mod cancel;
 mod claim;
 mod create;
+mod fence;
 mod history;
 mod journal;
 mod list;
