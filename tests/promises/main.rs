@@ -19,6 +19,7 @@ mod resume;
 mod terminate;
 
 mod crash;
+mod crash_points;
 mod cuts;
 mod drain;
 mod outage;
