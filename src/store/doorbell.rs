@@ -64,7 +64,8 @@ async fn listen_once(url: &str, heard: &watch::Sender<u64>) -> Result<(), sqlx::
             Ok(Err(error)) => return Err(error),
             // Nobody rings, or nothing arrives any more: only an answer tells which.
             Err(_) => match timeout(PROBE_BOUND, listener.execute("SELECT 1")).await {
-                Ok(answer) => drop(answer?),
+                Ok(Ok(_)) => {}
+                Ok(Err(error)) => return Err(error),
                 Err(_) => return Ok(()),
             },
         }

@@ -325,7 +325,9 @@ impl Aftermath {
         let mut targets = tasks.iter().filter(|task| is_target(task));
         match point {
             Point::BeforeRunning => targets.next().is_some(),
-            _ => targets.any(|task| task.status() != TaskStatus::Running),
+            Point::BeforeCall | Point::DuringWork | Point::BeforeOutcome | Point::AfterOutcome => {
+                targets.any(|task| task.status() != TaskStatus::Running)
+            }
         }
     }
 

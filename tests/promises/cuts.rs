@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use drydock::proto::v1::{CreateTaskRequest, ResultStatus, TaskAction};
+use drydock::proto::v1::{CreateTaskRequest, ResultStatus, TaskAction, TaskEvent};
 use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
 use tokio::task::JoinSet;
@@ -109,7 +109,7 @@ async fn survive(seed: u64, cut: impl Fn(&Proxy, &Proxy)) {
 /// What a customer was told of a task.
 struct Told {
     task_id: String,
-    events: Vec<drydock::proto::v1::TaskEvent>,
+    events: Vec<TaskEvent>,
     retries: usize,
     streams: usize,
 }

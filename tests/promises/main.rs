@@ -21,6 +21,7 @@ mod terminate;
 mod crash;
 mod crash_points;
 mod cuts;
+mod departures;
 mod drain;
 mod outage;
 mod replicas;

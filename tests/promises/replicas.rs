@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use drydock::domain::Timestamp;
 use drydock::proto::v1::task_event::Event as Arm;
-use drydock::proto::v1::{CreateTaskRequest, Task, TaskAction, TaskStatus};
+use drydock::proto::v1::{CreateTaskRequest, Task, TaskAction, TaskEvent, TaskStatus};
 use rand::rngs::StdRng;
 use rand::seq::{IndexedRandom as _, SliceRandom as _};
 use rand::{RngExt as _, SeedableRng as _};
@@ -267,7 +267,7 @@ impl Fleet {
 /// What a customer was told of a task.
 struct Told {
     task_id: String,
-    events: Vec<drydock::proto::v1::TaskEvent>,
+    events: Vec<TaskEvent>,
     streams: usize,
 }
 
