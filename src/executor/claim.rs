@@ -213,7 +213,13 @@ impl Claimer {
         crew: &mut Crew,
         claim: impl Future<Output = Result<Vec<Claimed>, Error>> + Send + 'static,
     ) -> Option<Vec<Claimed>> {
-        match tokio::spawn(claim).await {
+        let claim = tokio::spawn(claim);
+        let claimed = tokio::select! {
+            claimed = claim => claimed,
+            // What it takes for a life that is over, others take back.
+            () = crew.life.lost.cancelled() => return None,
+        };
+        match claimed {
             Ok(Ok(claimed)) => Some(claimed),
             Ok(Err(error)) => {
                 tracing::warn!(error = %error_chain(&error), "claim failed");

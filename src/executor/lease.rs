@@ -85,6 +85,8 @@ pub(super) struct Keeper {
     pub(super) options: Arc<ExecutorOptions>,
     pub(super) life: watch::Sender<Arc<Life>>,
     pub(super) renewals: watch::Sender<u64>,
+    /// Whether the database answered when it was asked last.
+    pub(super) reachable: watch::Sender<bool>,
     pub(super) stop: CancellationToken,
 }
 
@@ -110,6 +112,7 @@ impl Keeper {
             loop {
                 match begin(&self.store, self.options.lease).await {
                     Ok(next) => {
+                        self.reachable.send_replace(true);
                         self.life.send_replace(next);
                         break;
                     }
@@ -136,31 +139,25 @@ impl Keeper {
                 return Kept::Lost;
             }
             let sent = Instant::now();
-            // On its own, so that an end of the lease is seen while the database does not answer
-            // and the database call is never dropped half way.
-            let (store, instance) = (self.store.clone(), life.instance);
-            let mut renewal = tokio::spawn(async move { store.renew(instance).await });
+            // The store finishes a renewal by itself: an end of the lease need not wait for it.
             let answer = tokio::select! {
-                answer = &mut renewal => answer,
+                answer = self.store.renew(life.instance) => answer,
                 () = sleep(life.time_left()) => {
-                    life.lost.cancel();
-                    renewal.await
+                    self.reachable.send_replace(false);
+                    return Kept::Lost;
                 }
             };
+            self.reachable.send_replace(answer.is_ok());
             wait = match answer {
-                Ok(Ok(Renewal::Renewed)) if !life.lost.is_cancelled() => {
+                Ok(Renewal::Renewed) if !life.time_left().is_zero() => {
                     life.renew(sent, self.options.lease);
                     self.renewals.send_modify(|count| *count += 1);
                     self.options.renew.saturating_sub(sent.elapsed())
                 }
-                Ok(Ok(Renewal::Renewed | Renewal::Lost)) => return Kept::Lost,
-                Ok(Err(error)) => {
+                Ok(Renewal::Renewed | Renewal::Lost) => return Kept::Lost,
+                Err(error) => {
                     tracing::warn!(instance = %life.instance, error = %error_chain(&error), "renewal failed");
                     RETRY_WAIT
-                }
-                Err(panic) => {
-                    tracing::error!(%panic, "renewal panicked");
-                    return Kept::Lost;
                 }
             };
         }

@@ -31,6 +31,7 @@ pub struct Executor;
 #[derive(Debug)]
 pub struct Handle {
     life: watch::Receiver<Arc<Life>>,
+    reachable: watch::Receiver<bool>,
     drain: CancellationToken,
     failed: CancellationToken,
     supervisor: JoinHandle<()>,
@@ -56,6 +57,7 @@ impl Executor {
         let first = begin(&store, options.lease).await?;
         let (life_sender, life) = watch::channel(first);
         let (renewals_sender, renewals) = watch::channel(0);
+        let (reachable_sender, reachable) = watch::channel(true);
         let shared = Arc::new(Shared {
             store: store.clone(),
             slots: Arc::new(Semaphore::new(options.max_running_nodes)),
@@ -76,6 +78,7 @@ impl Executor {
             options,
             life: life_sender,
             renewals: renewals_sender,
+            reachable: reachable_sender,
             stop: stop.clone(),
         };
         let dispatcher = Dispatcher {
@@ -113,6 +116,7 @@ impl Executor {
         };
         Ok(Handle {
             life,
+            reachable,
             drain: shared.drain.clone(),
             failed: shared.failed.clone(),
             supervisor: tokio::spawn(supervisor.run()),
@@ -124,6 +128,12 @@ impl Handle {
     /// The instance that owns what this replica runs. A new one after a lost lease.
     pub fn instance(&self) -> InstanceId {
         self.life.borrow().instance
+    }
+
+    /// Whether the database answered the last renewal: without it this replica can neither keep its roots
+    /// nor serve. Known within a renewal's interval and its bound.
+    pub fn reachable(&self) -> watch::Receiver<bool> {
+        self.reachable.clone()
     }
 
     /// Resolves when a background task panicked: the process must end, for a restart recovers

@@ -18,6 +18,7 @@ mod listener;
 
 mod options;
 
+use std::convert::Infallible;
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
@@ -26,6 +27,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::TcpListener;
+use tokio::sync::watch;
 use tokio::task::{JoinError, JoinHandle};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -198,8 +200,10 @@ impl Server {
     ///
     /// The component that ended by itself. It is returned after the rest was stopped.
     pub async fn run_until(mut self, stop: impl Future<Output = ()>) -> Result<(), Error> {
+        let database = self.executor.reachable();
         let ended = tokio::select! {
             () = stop => Ok(()),
+            never = follow(database, &self.health) => match never {},
             error = self.hub_handle.ended() => Err(Error::Hub(error)),
             () = self.executor.failed() => Err(Error::ExecutorPanicked),
             served = &mut self.serving => Err(why_ended(served)),
@@ -247,6 +251,20 @@ impl Server {
         }
         info!("stopped");
     }
+}
+
+/// Says that calls should go elsewhere while the database does not answer, for as long as it is polled.
+async fn follow(mut database: watch::Receiver<bool>, health: &Health) -> Infallible {
+    while database.changed().await.is_ok() {
+        let reachable = *database.borrow_and_update();
+        if reachable {
+            health.serving().await;
+        } else {
+            health.not_serving().await;
+        }
+    }
+    // The executor has ended, and with it whoever knew.
+    std::future::pending().await
 }
 
 fn why_ended(served: Result<Result<(), tonic::transport::Error>, JoinError>) -> Error {

@@ -1,7 +1,7 @@
 //! Schema changes and the store's epoch: what an operator does to a database as a whole.
 
 use migration::{Migrator, MigratorTrait};
-use sea_orm::{ConnectionTrait, DatabaseConnection};
+use sea_orm::{ConnectionTrait, DatabaseConnection, DbErr, TransactionTrait};
 use tracing::info;
 
 use super::connect::Connections;
@@ -36,7 +36,8 @@ pub async fn migrate_down(url: DatabaseUrl, steps: u32) -> Result<(), OpenError>
     let result = locked(&connections, async |admin| {
         Migrator::down(admin, Some(steps)).await
     })
-    .await;
+    .await
+    .map_err(OpenError::Migrate);
     connections.close().await;
     result
 }
@@ -99,7 +100,8 @@ async fn up(connections: &Connections) -> Result<usize, OpenError> {
         applied = Migrator::get_pending_migrations(admin).await?.len();
         Migrator::up(admin, None).await
     })
-    .await?;
+    .await
+    .map_err(OpenError::Migrate)?;
     if applied > 0 {
         info!(applied, "migrated the database");
     }
@@ -121,35 +123,25 @@ async fn status(connections: &Connections) -> Result<Vec<MigrationState>, OpenEr
 }
 
 /// Runs a schema change while no other replica runs one.
-async fn locked<F>(connections: &Connections, change: F) -> Result<(), OpenError>
+async fn locked<F>(connections: &Connections, change: F) -> Result<(), DbErr>
 where
-    F: AsyncFnOnce(&DatabaseConnection) -> Result<(), sea_orm::DbErr>,
+    F: AsyncFnOnce(&DatabaseConnection) -> Result<(), DbErr>,
 {
     if connections.dialect == Dialect::Sqlite {
         // The file's lock keeps every other process out.
-        return change(connections.admin())
-            .await
-            .map_err(OpenError::Migrate);
+        return change(connections.admin()).await;
     }
-    // On the connection that leases will use: the lock belongs to its session.
-    let session = &connections.lease;
-    let dialect = connections.dialect;
-    session
-        .execute_raw(dialect.statement("SET lock_timeout = 0", []))
-        .await
-        .map_err(OpenError::Migrate)?;
-    session
-        .execute_raw(dialect.statement("SELECT pg_advisory_lock($1)", [MIGRATION_LOCK.into()]))
-        .await
-        .map_err(OpenError::Migrate)?;
+    // Beside the change, which has transactions of its own. However long another replica's change takes:
+    // its end is waited for, and this session is idle during ours.
+    let session = connections.lease.begin().await?;
+    let lock = format!(
+        "SET LOCAL lock_timeout = 0; SET LOCAL statement_timeout = 0; \
+         SET LOCAL idle_in_transaction_session_timeout = 0; \
+         SELECT pg_advisory_xact_lock({MIGRATION_LOCK})"
+    );
+    session.execute_unprepared(&lock).await?;
     let result = change(connections.admin()).await;
-    session
-        .execute_raw(dialect.statement("SELECT pg_advisory_unlock($1)", [MIGRATION_LOCK.into()]))
-        .await
-        .map_err(OpenError::Migrate)?;
-    session
-        .execute_raw(dialect.statement("SET lock_timeout = '2s'", []))
-        .await
-        .map_err(OpenError::Migrate)?;
-    result.map_err(OpenError::Migrate)
+    // Gives the lock back; nothing was written.
+    session.rollback().await?;
+    result
 }

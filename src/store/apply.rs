@@ -303,7 +303,7 @@ impl LockedRoot {
         rows.family.changes_added |= rows.family.added.contains(&task.task_id);
         match &change.kind {
             ChangeKind::Add => {
-                self.add(task);
+                self.add(change);
                 self.count_running(None, task);
                 self.say_all(change, rows, places);
                 rows.family.added.insert(task.task_id);
@@ -370,10 +370,17 @@ impl LockedRoot {
     }
 
     /// The events of a subtask's creation, from requested to where it is at the commit.
-    fn add(&mut self, task: &Task) {
+    fn add(&mut self, change: &Change) {
+        let task = change.task.as_ref();
         let running = task.status == TaskStatus::Running;
         let mut state = task.clone();
         state.detail = None;
+        // What is said with a creation is said after it, and counted by whoever hears it.
+        let errors = change.messages.iter().filter(|message| message.error);
+        let errors = u32::try_from(errors.count()).unwrap_or(u32::MAX);
+        let result = &mut state.result;
+        result.message_count = result.message_count.saturating_sub(said(change));
+        result.error_count = result.error_count.saturating_sub(errors);
         state.status = TaskStatus::Requested;
         state.started = None;
         state.revision = task.revision - if running { 2 } else { 1 };

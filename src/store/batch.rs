@@ -218,8 +218,18 @@ impl Batcher {
         }
     }
 
-    /// One transaction with all of it.
+    /// One transaction with all of it, within the bound of a call.
     async fn transact(
+        &self,
+        roots: &[&NewRoot],
+        writes: &[&TreeWrite],
+        skip_locked: bool,
+    ) -> Result<(Vec<Created>, Vec<Outcome>), BatchError> {
+        let transaction = self.transaction(roots, writes, skip_locked);
+        self.connections.calls.of(transaction).await
+    }
+
+    async fn transaction(
         &self,
         roots: &[&NewRoot],
         writes: &[&TreeWrite],
@@ -394,15 +404,12 @@ impl Batcher {
             .chain([write.root_task_id])
             .map(IdRow::from)
             .collect();
-        let rows = self
-            .connections
-            .read
-            .query_all_raw(
-                self.connections
-                    .dialect
-                    .statement(&self.sql.revisions, [json(&ids)?]),
-            )
-            .await?;
+        let connections = &self.connections;
+        let select = connections
+            .dialect
+            .statement(&self.sql.revisions, [json(&ids)?]);
+        let read = async { Ok::<_, Error>(connections.read.query_all_raw(select).await?) };
+        let rows = connections.calls.of(read).await?;
         let mut stored = HashMap::new();
         for row in rows {
             let status = get::<i16>(&row, "status")?;

@@ -1,7 +1,7 @@
 //! Connections: what each database needs to be durable, and who may use which connection.
 //!
 //! SQLite has one writer connection and several readers, and one process per file. PostgreSQL has
-//! a pool, and one connection of its own for leases, so that a busy pool never costs a lease.
+//! pools for reads and writes, and connections of their own for leases, so that a busy pool never costs a lease.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::path::{Path, PathBuf};
@@ -18,6 +18,7 @@ use sqlx::postgres::PgConnection;
 use sqlx::sqlite::{SqliteJournalMode, SqliteSynchronous};
 use tracing::warn;
 
+use super::answer::{Answers, CALL_BOUND, LEASE_BOUND};
 use super::error::{Error, OpenError};
 use super::sql::{Dialect, get};
 use super::{DatabaseUrl, StoreOptions};
@@ -32,14 +33,20 @@ const POSTGRES_READERS: u32 = 14;
 /// from the reads, so that no herd of readers keeps a write waiting.
 const POSTGRES_WRITERS: u32 = 4;
 
+/// Settings of the planner.
+type Plans = &'static [(&'static str, &'static str)];
+
 /// What the planner is told about reads. It keeps a plan that was made while a table was small, when
 /// reading all of it was cheapest, until the table is analyzed: a minute in which a new store may
 /// have come to a million tasks. Each read has an index, so it is to take it from the beginning.
-const READ_PLANS: &[(&str, &str)] = &[
+const READ_PLANS: Plans = &[
     ("enable_seqscan", "off"),
     ("enable_hashjoin", "off"),
     ("enable_mergejoin", "off"),
 ];
+
+/// PostgreSQL connections for leases: one, and one for while the other does not answer.
+const POSTGRES_LEASES: u32 = 2;
 
 /// How long a caller waits for a connection before the database counts as away.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(3);
@@ -58,6 +65,10 @@ pub(super) struct Connections {
     write: DatabaseConnection,
     /// Leases only.
     pub(super) lease: DatabaseConnection,
+    /// What waits for the answers of reads and writes.
+    pub(super) calls: Answers,
+    /// What waits for the answers about leases.
+    pub(super) leases: Answers,
     /// Keeps the SQLite file ours for as long as a connection may be open.
     _lock: Option<Arc<File>>,
 }
@@ -188,6 +199,8 @@ async fn open_sqlite(path: &Path) -> Result<Connections, OpenError> {
         read,
         lease: write.clone(),
         write,
+        calls: Answers::unbounded(),
+        leases: Answers::unbounded(),
         _lock: Some(Arc::new(lock)),
     })
 }
@@ -226,13 +239,15 @@ fn lock_file(path: &Path) -> Result<File, OpenError> {
 }
 
 async fn open_postgres(url: &str) -> Result<Connections, OpenError> {
-    let pool = |connections: u32, name: &'static str, plans: &'static [(&str, &str)]| {
+    let (calls, leases) = (Answers::within(CALL_BOUND), Answers::within(LEASE_BOUND));
+    let pool = |connections: u32, name: &'static str, answers: &Answers, plans: Plans| {
+        let answers = answers.clone();
         let mut options = ConnectOptions::new(url);
         options
             .sqlx_logging(false)
             .acquire_timeout(ACQUIRE_TIMEOUT)
             // A round trip each, but after a restart of the server no call meets a dead one.
-            .test_before_acquire(true)
+            .map_sqlx_postgres_pool_opts(move |pool| answers.guard(pool))
             .max_connections(connections)
             .min_connections(1)
             .map_sqlx_postgres_opts(move |options| {
@@ -253,9 +268,11 @@ async fn open_postgres(url: &str) -> Result<Connections, OpenError> {
     let connect = async |options| Database::connect(options).await.map_err(OpenError::Connect);
     let connections = Connections {
         dialect: Dialect::Postgres,
-        read: connect(pool(POSTGRES_READERS, "drydock-read", READ_PLANS)).await?,
-        write: connect(pool(POSTGRES_WRITERS, "drydock-write", &[])).await?,
-        lease: connect(pool(1, "drydock-lease", &[])).await?,
+        read: connect(pool(POSTGRES_READERS, "drydock-read", &calls, READ_PLANS)).await?,
+        write: connect(pool(POSTGRES_WRITERS, "drydock-write", &calls, &[])).await?,
+        lease: connect(pool(POSTGRES_LEASES, "drydock-lease", &leases, &[])).await?,
+        calls,
+        leases,
         _lock: None,
     };
     for (setting, unsafe_value) in [("fsync", "off"), ("synchronous_commit", "off")] {

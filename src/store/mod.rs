@@ -32,6 +32,7 @@ mod snapshot;
 
 pub mod admin;
 
+mod answer;
 mod connect;
 mod doorbell;
 
@@ -41,6 +42,7 @@ mod sql;
 mod start;
 
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -225,7 +227,8 @@ impl Store {
         key: &RequestKey,
     ) -> Result<Option<Created>, Error> {
         let connections = &self.inner.connections;
-        create::find(connections.dialect, &connections.read, created_by, key).await
+        let find = create::find(connections.dialect, &connections.read, created_by, key);
+        connections.calls.of(find).await
     }
 
     /// Records a request to stop a root, under the root's lock. Durable when it returns.
@@ -233,9 +236,11 @@ impl Store {
         let task_id = request.task_id;
         let (connections, publisher) =
             (self.inner.connections.clone(), self.inner.publisher.clone());
-        let answer =
-            detached(async move { terminate::terminate(&connections, &publisher, &request).await })
-                .await?;
+        let answer = detached(async move {
+            let terminate = terminate::terminate(&connections, &publisher, &request);
+            connections.calls.of(terminate).await
+        })
+        .await?;
         let task = match answer {
             Some(Terminated::Unchanged(_)) | None => self.task(task_id, View::Full).await?,
             Some(answer) => return Ok(answer),
@@ -264,22 +269,28 @@ impl Store {
     /// Registers this process as an instance with a full lease.
     pub async fn register(&self, instance: InstanceId) -> Result<(), Error> {
         let inner = Arc::clone(&self.inner);
-        detached(async move { lease::register(&inner.connections, inner.lease, instance).await })
-            .await
+        detached(async move {
+            let register = lease::register(&inner.connections, inner.lease, instance);
+            inner.connections.leases.of(register).await
+        })
+        .await
     }
 
     /// Renews the lease, on a connection of its own.
     pub async fn renew(&self, instance: InstanceId) -> Result<Renewal, Error> {
         let inner = Arc::clone(&self.inner);
-        detached(async move { lease::renew(&inner.connections, inner.lease, instance).await }).await
+        detached(async move {
+            let renew = lease::renew(&inner.connections, inner.lease, instance);
+            inner.connections.leases.of(renew).await
+        })
+        .await
     }
 
     /// Takes up to `limit` claimable roots, oldest first, raising their epochs. None when the
     /// instance's own lease has run out.
     pub async fn claim(&self, instance: InstanceId, limit: u32) -> Result<Vec<Claimed>, Error> {
         let connections = self.inner.connections.clone();
-        detached(async move { claim::claim(&connections, instance, Wanted::All, limit).await })
-            .await
+        detached(async move { claim(&connections, instance, Wanted::All, limit).await }).await
     }
 
     /// As [`Self::claim`], but only roots that nobody owns: new ones, and those that were given
@@ -290,7 +301,11 @@ impl Store {
         limit: u32,
     ) -> Result<Vec<Claimed>, Error> {
         let connections = self.inner.connections.clone();
-        detached(async move { claim::claim_free(&connections, instance, limit).await }).await
+        detached(async move {
+            let claim = claim::claim_free(&connections, instance, limit);
+            connections.calls.of(claim).await
+        })
+        .await
     }
 
     /// As [`Self::claim`], but only roots whose owner is gone or gave them back: what others may
@@ -301,10 +316,7 @@ impl Store {
         limit: u32,
     ) -> Result<Vec<Claimed>, Error> {
         let connections = self.inner.connections.clone();
-        detached(
-            async move { claim::claim(&connections, instance, Wanted::Abandoned, limit).await },
-        )
-        .await
+        detached(async move { claim(&connections, instance, Wanted::Abandoned, limit).await }).await
     }
 
     /// As [`Self::claim`], but only roots that are queued and were created before a moment: they
@@ -318,7 +330,7 @@ impl Store {
         let connections = self.inner.connections.clone();
         detached(async move {
             let wanted = Wanted::QueuedBefore(created_before);
-            claim::claim(&connections, instance, wanted, limit).await
+            claim(&connections, instance, wanted, limit).await
         })
         .await
     }
@@ -326,7 +338,13 @@ impl Store {
     /// Gives back every root of the instance, and the instance itself: others continue at once.
     pub async fn release(&self, instance: InstanceId) -> Result<(), Error> {
         let connections = self.inner.connections.clone();
-        detached(async move { lease::release(&connections, instance).await }).await
+        detached(async move {
+            connections
+                .calls
+                .of(lease::release(&connections, instance))
+                .await
+        })
+        .await
     }
 
     /// The epoch and status of each root that the instance owns and that is not terminal: what a
@@ -335,28 +353,47 @@ impl Store {
         &self,
         instance: InstanceId,
     ) -> Result<Vec<(TaskId, i64, TaskStatus)>, Error> {
-        lease::owned(&self.inner.connections, instance).await
+        let connections = &self.inner.connections;
+        connections
+            .calls
+            .of(lease::owned(connections, instance))
+            .await
     }
 
     /// What of a tree is not through.
     pub async fn open_tree(&self, root: TaskId) -> Result<OpenTree, Error> {
         let connections = self.inner.connections.clone();
-        detached(async move { lease::open_tree(&connections, root).await }).await
+        detached(async move {
+            connections
+                .calls
+                .of(lease::open_tree(&connections, root))
+                .await
+        })
+        .await
     }
 
     /// Every target node of a root, sorted; none before it started.
     pub async fn target_nodes(&self, root: TaskId) -> Result<Vec<Arc<str>>, Error> {
-        lease::target_nodes(&self.inner.connections, root).await
+        let connections = &self.inner.connections;
+        connections
+            .calls
+            .of(lease::target_nodes(connections, root))
+            .await
     }
 
     /// A design's stored, compressed bytes.
     pub async fn design(&self, digest: &str) -> Result<Option<Vec<u8>>, Error> {
-        query::design(&self.inner.connections, digest).await
+        let connections = &self.inner.connections;
+        connections
+            .calls
+            .of(query::design(connections, digest))
+            .await
     }
 
     /// Roots that wait in the queue.
     pub async fn queued_roots(&self) -> Result<u64, Error> {
-        query::queued_roots(&self.inner.connections).await
+        let connections = &self.inner.connections;
+        connections.calls.of(query::queued_roots(connections)).await
     }
 
     /// The name and outcome of each node subtask of a root, sorted by name. Target nodes without
@@ -365,7 +402,11 @@ impl Store {
         &self,
         root: TaskId,
     ) -> Result<Vec<(Arc<str>, ResultStatus)>, Error> {
-        query::node_outcomes(&self.inner.connections, root).await
+        let connections = &self.inner.connections;
+        connections
+            .calls
+            .of(query::node_outcomes(connections, root))
+            .await
     }
 
     /// One task; none: no such task.
@@ -390,8 +431,13 @@ impl Store {
         limit: usize,
     ) -> Result<Option<Tree>, Error> {
         let connections = self.inner.connections.clone();
-        detached(async move { query::tree(&connections, task_id, max_depth, view, limit).await })
-            .await
+        detached(async move {
+            connections
+                .calls
+                .of(query::tree(&connections, task_id, max_depth, view, limit))
+                .await
+        })
+        .await
     }
 
     /// A page of the tasks that match.
@@ -405,18 +451,36 @@ impl Store {
     ) -> Result<ListPage, Error> {
         let connections = self.inner.connections.clone();
         let filter = filter.clone();
-        detached(async move { query::list(&connections, &filter, order, after, limit, view).await })
-            .await
+        detached(async move {
+            connections
+                .calls
+                .of(query::list(
+                    &connections,
+                    &filter,
+                    order,
+                    after,
+                    limit,
+                    view,
+                ))
+                .await
+        })
+        .await
     }
 
     /// Messages in the order of the journal, with the task each is about.
     pub async fn messages(&self, query: MessageQuery) -> Result<Vec<(TaskId, Message)>, Error> {
-        query::messages(&self.inner.connections, &query).await
+        let connections = &self.inner.connections;
+        connections
+            .calls
+            .of(query::messages(connections, &query))
+            .await
     }
 
     /// Where the journal stands.
     pub async fn clock(&self) -> Result<Clock, Error> {
-        journal::clock(self.inner.connections.dialect, &self.inner.connections.read).await
+        let connections = &self.inner.connections;
+        let clock = journal::clock(connections.dialect, &connections.read);
+        connections.calls.of(clock).await
     }
 
     /// The journal after `after`: about `limit` events, one commit at least.
@@ -427,13 +491,15 @@ impl Store {
         limit: usize,
     ) -> Result<JournalPage, Error> {
         let connections = &self.inner.connections;
-        journal::read(connections.dialect, &connections.read, scope, after, limit).await
+        let read = journal::read(connections.dialect, &connections.read, scope, after, limit);
+        connections.calls.of(read).await
     }
 
     /// The commit with the `task_finished` event of a terminal task.
     pub async fn finishing_commit(&self, task: &Task) -> Result<Option<Arc<Commit>>, Error> {
         let connections = &self.inner.connections;
-        journal::finishing_commit(connections.dialect, &connections.read, task).await
+        let commit = journal::finishing_commit(connections.dialect, &connections.read, task);
+        connections.calls.of(commit).await
     }
 
     /// Reads every task of the scope, parents first, with lists, as of one sequence, handing each
@@ -444,7 +510,14 @@ impl Store {
         scope: SnapshotScope,
         sink: Sink<'_>,
     ) -> Result<Option<Clock>, Error> {
-        snapshot::read(&self.inner.connections, &scope, sink).await
+        let connections = &self.inner.connections;
+        let came = AtomicBool::new(false);
+        let mut sink = |task| {
+            came.store(true, Ordering::Release);
+            sink(task)
+        };
+        let read = snapshot::read(connections, &scope, &mut sink);
+        connections.calls.of_parts(&came, read).await
     }
 }
 
@@ -460,6 +533,17 @@ where
         Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
         Err(_) => Err(Error::Closed),
     }
+}
+
+/// Claims within the bound of a call.
+async fn claim(
+    connections: &Connections,
+    instance: InstanceId,
+    wanted: Wanted,
+    limit: u32,
+) -> Result<Vec<Claimed>, Error> {
+    let claim = claim::claim(connections, instance, wanted, limit);
+    connections.calls.of(claim).await
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {

@@ -4,29 +4,33 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use drydock::proto::v1::task_event::Event as Arm;
-use drydock::proto::v1::{CreateTaskRequest, Task, TaskAction, TaskEvent, TaskStatus};
+use drydock::proto::v1::{CreateTaskRequest, Task, TaskAction, TaskEvent};
 use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
 use tokio::task::JoinHandle;
 use tonic::Status;
 use uuid::Uuid;
 
-use crate::support::checker::{Beginning, Checker, Scope, assert_same_history};
 use crate::support::client::{Client, create_request};
 use crate::support::database::{Database, Kind};
+use crate::support::journal::Journal;
 use crate::support::ledger::Ledger;
+use crate::support::scale::scaled;
 use crate::support::server::Launch;
 use crate::support::site::{Machine, Site};
-use crate::support::stream::{Follower, Next};
+use crate::support::stream::Follower;
+use crate::support::work::check_deployments;
 
-/// Kills on each database; `DRYDOCK_TEST_KILLS` asks for more or fewer.
-const SQLITE_KILLS: u64 = 30;
+/// Kills on each database, at the scale of CI.
+const SQLITE_KILLS: u32 = 30;
 /// Each waits out a lease, so there are fewer.
-const POSTGRES_KILLS: u64 = 10;
+const POSTGRES_KILLS: u32 = 10;
 
 /// How many times as many kills as were asked for there may be.
-const MOST_ROUNDS: u64 = 3;
+const MOST_ROUNDS: u32 = 3;
+
+/// The nodes whose deployment must not be repeated.
+const ONCE: [&str; 2] = ["n00005", "n00006"];
 
 const STEP_DURATION: Duration = Duration::from_millis(60);
 
@@ -35,22 +39,17 @@ const LAST_KILL: usize = 290;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn sqlite_a_killed_server_loses_nothing_and_repeats_nothing() {
-    survive(kills(SQLITE_KILLS), || async { Database::sqlite() }).await;
+    survive(scaled(SQLITE_KILLS), || async { Database::sqlite() }).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn postgres_a_killed_server_loses_nothing_and_repeats_nothing() {
-    survive(kills(POSTGRES_KILLS), Database::postgres).await;
-}
-
-fn kills(default: u64) -> u64 {
-    let asked = std::env::var("DRYDOCK_TEST_KILLS");
-    asked.map_or(default, |count| count.parse().expect("a number of kills"))
+    survive(scaled(POSTGRES_KILLS), Database::postgres).await;
 }
 
 /// Kills servers until there were enough kills, and half as many with a step open. On a machine that is so
 /// busy that kills come late there are more, within [`MOST_ROUNDS`].
-async fn survive<F: Future<Output = Database>>(kills: u64, fresh: impl Fn() -> F) {
+async fn survive<F: Future<Output = Database>>(kills: u32, fresh: impl Fn() -> F) {
     let mut done = 0;
     let mut with_open_step = 0;
     while done < kills || with_open_step * 2 < kills {
@@ -60,7 +59,7 @@ async fn survive<F: Future<Output = Database>>(kills: u64, fresh: impl Fn() -> F
         );
         let database = fresh().await;
         println!("seed {done} on {:?}", database.kind);
-        with_open_step += u64::from(one_kill(done, &database).await);
+        with_open_step += u32::from(one_kill(done.into(), &database).await);
         done += 1;
     }
     println!("{with_open_step} of {done} kills left a step open");
@@ -70,8 +69,9 @@ async fn survive<F: Future<Output = Database>>(kills: u64, fresh: impl Fn() -> F
 async fn one_kill(seed: u64, database: &Database) -> bool {
     let mut random = StdRng::seed_from_u64(seed);
     let mut machines = Machine::many(6);
-    machines[4] = machines[4].clone().once_at("deploy_node");
-    machines[5] = machines[5].clone().once_at("deploy_node");
+    for machine in &mut machines[4..] {
+        *machine = machine.clone().once_at("deploy_node");
+    }
     let site = Site::of(&machines);
     let quay = site.add("quay", &machines);
     let small = site.add("small", &Machine::many(1));
@@ -123,22 +123,14 @@ async fn one_kill(seed: u64, database: &Database) -> bool {
         .chain(&acknowledged)
         .map(|task| task.task_id.clone())
         .collect();
-    let journal = read_journal(&client, &before, &roots).await;
+    let journal = Journal::read(&client, &before, &roots).await;
     for (task, told) in deployments.iter().zip(&told) {
-        let first = told.iter().find(|event| !event.resume_token.is_empty());
-        let snapshot = first.expect("the end of the snapshot").sequence;
-        let kept: Vec<_> = journal
-            .iter()
-            .filter(|event| event.root_task_id == task.task_id && event.sequence > snapshot)
-            .cloned()
-            .collect();
-        assert_same_history(
-            told,
-            &kept,
-            &format!("seed {seed}: a watcher and the journal"),
-        );
+        let who = format!("seed {seed}: a watcher and the journal");
+        journal.assert_told(&task.task_id, told, &who);
     }
-    check_work(seed, &client, database, &deployments).await;
+    let ledger = Ledger::read(&database.ledger());
+    let roots = deployments.iter().map(|task| task.task_id.as_str());
+    check_deployments(&client, &ledger, roots, &ONCE, &format!("seed {seed}")).await;
     drop(server);
     !at_kill.open().is_empty()
 }
@@ -180,61 +172,5 @@ async fn count_events(client: &Client, token: &str, tasks: &[Task; 2], count: us
     let ours = |event: &TaskEvent| tasks.iter().any(|task| task.task_id == event.root_task_id);
     for _ in 0..count {
         stream.until(ours).await;
-    }
-}
-
-/// Everything since `token`, checked, until all `roots` are over.
-async fn read_journal(client: &Client, token: &str, roots: &BTreeSet<String>) -> Vec<TaskEvent> {
-    let stream = client.watch_fleet(None, token).await;
-    let mut stream = stream.expect("the fleet is watched");
-    let mut checker = Checker::new(Scope::Fleet);
-    checker.begin(Beginning::Resume);
-    let mut open = roots.clone();
-    let mut events = Vec::new();
-    while !open.is_empty() {
-        match stream.next().await {
-            Next::Message(event, _) => {
-                checker
-                    .see(&event)
-                    .unwrap_or_else(|broken| panic!("{broken}"));
-                if matches!(event.event, Some(Arm::TaskFinished(_))) {
-                    open.remove(&event.task_id);
-                }
-                events.push(*event);
-            }
-            Next::End(end) => panic!("a fleet's stream ended: {end:?}"),
-        }
-    }
-    events
-}
-
-/// Nothing acted twice; what counts as done was done; what failed could not be known.
-async fn check_work(seed: u64, client: &Client, database: &Database, deployments: &[Task; 2]) {
-    let ledger = Ledger::read(&database.ledger());
-    let twice = ledger.check_nothing_acted_twice();
-    twice.unwrap_or_else(|problem| panic!("seed {seed}: {problem}"));
-    let starts: Vec<_> = [ledger.starts("guarded"), ledger.starts("once")]
-        .into_iter()
-        .flatten()
-        .collect();
-    for deployment in deployments {
-        for task in client.tree(&deployment.task_id).await.tasks.values() {
-            assert_eq!(task.status(), TaskStatus::Complete, "seed {seed}: {task:?}");
-            let result = task.result.as_ref().expect("a result");
-            let succeeded = result.status() == drydock::proto::v1::ResultStatus::Success;
-            if task.step == "deploy_node" && succeeded {
-                let acted = starts.iter().find(|(task_id, _)| *task_id == task.task_id);
-                assert_eq!(
-                    acted.map(|(_, count)| *count),
-                    Some(1),
-                    "seed {seed}: {task:?}"
-                );
-            }
-            let may_fail = matches!(task.node_name.as_str(), "n00005" | "n00006" | "");
-            assert!(succeeded || may_fail, "seed {seed}: {task:?}");
-            if !succeeded && task.step == "deploy_node" {
-                assert_eq!(result.reason, "ExecutorLost", "seed {seed}: {task:?}");
-            }
-        }
     }
 }

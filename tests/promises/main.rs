@@ -19,8 +19,13 @@ mod resume;
 mod terminate;
 
 mod crash;
+mod crash_points;
+mod cuts;
+mod departures;
 mod drain;
 mod outage;
+mod replicas;
+mod silence;
 mod takeover;
 
 mod scale;

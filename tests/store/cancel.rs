@@ -7,8 +7,9 @@ use drydock::domain::{Action, TaskFilter};
 use drydock::store::{JournalScope, Order, SnapshotScope, Store, View};
 use rand::RngExt;
 
-use crate::database::{Database, size};
+use crate::database::Database;
 use crate::fold::assert_tells_the_state;
+use crate::scale::scaled;
 use crate::tree::{Owner, add, create, keyed, node, request_id, root, termination};
 
 /// Calls that are made at once, then looked after.
@@ -72,7 +73,7 @@ on_each_database! {
         let store = database.open().await;
         let owner = Owner::running(&store, Action::DestroyNode, &["n1"]).await;
         let mut dropped = 0;
-        for burst in 0..BURSTS * size() {
+        for burst in 0..scaled(BURSTS) {
             let mut calls = tokio::task::JoinSet::new();
             for number in burst * BURST..(burst + 1) * BURST {
                 let handle = calls.spawn(call(store.clone(), owner.clone(), number));

@@ -14,13 +14,6 @@ use crate::postgres;
 /// Longer than any test: no lease runs out by itself.
 pub(crate) const LEASE: Duration = Duration::from_secs(600);
 
-/// How many times larger than in CI the random tests are: `DRYDOCK_TEST_SIZE`, 1 unless set.
-pub(crate) fn size() -> u32 {
-    std::env::var("DRYDOCK_TEST_SIZE")
-        .map(|size| size.parse().expect("DRYDOCK_TEST_SIZE is a number"))
-        .unwrap_or(1)
-}
-
 /// Declares each test twice, in a module for each database.
 macro_rules! on_each_database {
     ($($(#[doc = $doc:literal])* async fn $name:ident($database:ident) $body:block)*) => {

@@ -63,6 +63,8 @@ impl Fold {
         if let EventKind::TaskCreated(task) | EventKind::SubtaskAdded(task) = &event.kind {
             assert_eq!(event.subject.before, None, "{context}");
             assert_eq!(task.status, TaskStatus::Requested, "{context}");
+            assert_eq!(task.result.message_count, 0, "{context}");
+            assert_eq!(task.result.error_count, 0, "{context}");
             assert_eq!(task.task_id, id, "{context}");
             assert_eq!(task.root_task_id, commit.root_task_id, "{context}");
             assert_eq!(task.parent_task_id, event.parent_task_id, "{context}");

@@ -12,9 +12,10 @@ use drydock::store::{
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestCaseError, TestRunner};
 
-use crate::database::{Database, size};
+use crate::database::Database;
 use crate::fold::{assert_tells_the_state, still};
 use crate::model::{ACTION, Instance, Model, Refusal, Root};
+use crate::scale::scaled;
 use crate::tree::{self, Owner};
 
 const NODES: u32 = 3;
@@ -479,7 +480,7 @@ fn histories(database: impl AsyncFn() -> Database) {
         .build()
         .unwrap();
     let mut runner = TestRunner::new(Config {
-        cases: 5 * size(),
+        cases: scaled(5),
         failure_persistence: None,
         max_shrink_iters: 60,
         ..Config::default()

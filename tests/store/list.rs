@@ -9,7 +9,7 @@ use drydock::store::{ListPosition, Order, SnapshotScope, Store, View};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 
-use crate::database::size;
+use crate::scale::scaled;
 use crate::tree::{Owner, create, end, full, root, terminate};
 
 const PEOPLE: [&str; 3] = ["ada", "grace", "drydock"];
@@ -184,7 +184,7 @@ on_each_database! {
         let tasks = various_tasks(&store).await;
         let orders = [Order::CreatedDescending, Order::CreatedAscending, Order::UpdatedDescending];
         let mut runner = TestRunner::new(Config {
-            cases: 100 * size(),
+            cases: scaled(100),
             failure_persistence: None,
             ..Config::default()
         });

@@ -11,6 +11,8 @@
 
 #[path = "../support/postgres.rs"]
 mod postgres;
+#[path = "../support/scale.rs"]
+mod scale;
 
 #[macro_use]
 mod database;
@@ -22,6 +24,7 @@ mod admin;
 mod cancel;
 mod claim;
 mod create;
+mod fence;
 mod history;
 mod journal;
 mod list;

@@ -9,6 +9,8 @@ use serde::Deserialize;
 #[derive(Clone, Debug, Deserialize)]
 pub(crate) struct Line {
     pub(crate) event: String,
+    /// The process that called.
+    pub(crate) instance: String,
     pub(crate) task_id: String,
     pub(crate) node: String,
     pub(crate) step: String,
@@ -52,6 +54,23 @@ impl Ledger {
         open
     }
 
+    /// How many step subtasks each process has begun and not ended.
+    pub(crate) fn open_by_instance(&self) -> BTreeMap<&str, usize> {
+        let mut open: BTreeMap<&str, &str> = BTreeMap::new();
+        for line in &self.0 {
+            if line.event == "end" {
+                open.remove(line.task_id.as_str());
+            } else {
+                open.insert(&line.task_id, &line.instance);
+            }
+        }
+        let mut counts = BTreeMap::new();
+        for instance in open.into_values() {
+            *counts.entry(instance).or_default() += 1;
+        }
+        counts
+    }
+
     /// How often each step subtask of `policy` acted.
     pub(crate) fn starts(&self, policy: &str) -> BTreeMap<&str, usize> {
         let mut starts = BTreeMap::new();
@@ -90,6 +109,7 @@ mod tests {
     fn ledger(lines: &[(&str, &str, &str)]) -> Ledger {
         let lines = lines.iter().map(|(event, task_id, policy)| Line {
             event: (*event).to_owned(),
+            instance: "i1".to_owned(),
             task_id: (*task_id).to_owned(),
             node: "n1".to_owned(),
             step: "deploy_node".to_owned(),

@@ -9,9 +9,15 @@ pub(crate) mod site;
 
 pub(crate) mod server;
 
+pub(crate) mod proxy;
+
 pub(crate) mod client;
 pub(crate) mod stream;
 
 pub(crate) mod checker;
 
+pub(crate) mod journal;
 pub(crate) mod ledger;
+pub(crate) mod work;
+
+pub(crate) mod scale;

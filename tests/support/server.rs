@@ -48,6 +48,12 @@ impl Launch {
         .set("simulated.ledger", database.ledger().display())
     }
 
+    /// Lets it reach its database at another URL, such as that of a way through a proxy.
+    pub(crate) fn reaching(mut self, url: &str) -> Self {
+        url.clone_into(&mut self.url);
+        self
+    }
+
     /// Lets designs be read from `directory`.
     pub(crate) fn designs_in(mut self, directory: &Path) -> Self {
         self.roots.push(directory.to_owned());
@@ -210,6 +216,14 @@ impl Server {
             .and_then(|kib| kib.parse().ok())
             .expect("VmHWM in KiB");
         kib * 1024
+    }
+
+    /// The ids under which it owned trees so far, the present one last: a lost lease costs the id.
+    pub(crate) fn instances(&self) -> Vec<String> {
+        let log = self.log();
+        let lines = log.lines();
+        let registered = lines.filter_map(|line| line.split_once("instance registered instance="));
+        registered.map(|(_, id)| id.trim().to_owned()).collect()
     }
 
     /// What it wrote to standard error so far.

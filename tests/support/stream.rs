@@ -76,7 +76,9 @@ impl Stream {
 /// A client that follows a task to its end, whatever happens to its streams on the way, and holds what it
 /// is sent against the rules.
 pub(crate) struct Follower {
-    client: Client,
+    /// Whom it asks, one after the other: a position is good on any replica.
+    clients: Vec<Client>,
+    asked: usize,
     task_id: String,
     token: String,
     checker: Checker,
@@ -89,8 +91,14 @@ pub(crate) struct Follower {
 impl Follower {
     /// Follows a task from a snapshot on.
     pub(crate) fn of(client: &Client, task_id: &str) -> Self {
+        Self::among(vec![client.clone()], task_id)
+    }
+
+    /// Follows a task from a snapshot on, each stream at the next of the replicas.
+    pub(crate) fn among(clients: Vec<Client>, task_id: &str) -> Self {
         Self {
-            client: client.clone(),
+            clients,
+            asked: 0,
             task_id: task_id.to_owned(),
             token: String::new(),
             checker: Checker::new(Scope::Task(task_id.to_owned())),
@@ -136,7 +144,9 @@ impl Follower {
 
     /// Reads one stream: to its end, or until it is cut.
     async fn one_stream(&mut self, cut_after: Option<usize>) -> Result<(), Status> {
-        let mut stream = self.client.try_watch(&self.task_id, &self.token).await?;
+        let client = &self.clients[self.asked % self.clients.len()];
+        self.asked += 1;
+        let mut stream = client.try_watch(&self.task_id, &self.token).await?;
         let beginning = if self.token.is_empty() {
             Beginning::Snapshot
         } else {
