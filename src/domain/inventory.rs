@@ -1,9 +1,9 @@
 //! The nodes and racks of one site, indexed for node filters.
 //!
 //! An inventory is what a design says about its nodes after inheritance. It is built once per
-//! design, never changes, and is shared by every task that reads that design. Each tag, label
-//! pair and rack keeps the sorted positions of its nodes, so that a filter over a site of
-//! 100,000 nodes costs what it selects and not a walk over every node's strings.
+//! design, never changes, and is shared by every task that reads that design. Each name is kept with
+//! the position of its node, and each tag, label pair and rack with the sorted positions of its
+//! nodes, so that a filter over a site of 100,000 nodes costs what it selects and not a walk over every node's strings.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -51,6 +51,7 @@ pub struct Inventory {
     site: Option<String>,
     nodes: Vec<Node>,
     racks: BTreeMap<String, Labels>,
+    by_name: HashMap<Box<str>, u32>,
     by_tag: Index,
     by_label: PairIndex,
     by_rack: Index,
@@ -88,6 +89,7 @@ impl Inventory {
             site,
             nodes,
             racks,
+            by_name: HashMap::new(),
             by_tag: Index::new(),
             by_label: PairIndex::new(),
             by_rack: Index::new(),
@@ -124,9 +126,7 @@ impl Inventory {
     /// Where the node of this name is in [`Self::nodes`].
     #[must_use]
     pub fn position(&self, name: &str) -> Option<usize> {
-        self.nodes
-            .binary_search_by(|node| node.name.as_str().cmp(name))
-            .ok()
+        self.by_name.get(name).map(|position| *position as usize)
     }
 
     pub(super) fn tagged(&self, tag: &str) -> &[u32] {
@@ -150,8 +150,12 @@ impl Inventory {
     }
 
     fn index(&mut self) {
+        // The nodes are sorted by name, too, but each step of a search through 100,000 of them waits
+        // for memory: 10,000 names would take a hundred times as long.
+        self.by_name.reserve(self.nodes.len());
         // `MAX_NODES` was checked, so the zip with 32-bit positions leaves no node out.
         for (position, node) in (0_u32..).zip(&self.nodes) {
+            self.by_name.insert(node.name.as_str().into(), position);
             for tag in &node.tags {
                 add(&mut self.by_tag, tag, position);
             }
