@@ -31,6 +31,15 @@ const POSTGRES_READERS: u32 = 14;
 /// from the reads, so that no herd of readers keeps a write waiting.
 const POSTGRES_WRITERS: u32 = 4;
 
+/// What the planner is told about reads. It keeps a plan that was made while a table was small, when
+/// reading all of it was cheapest, until the table is analyzed: a minute in which a new store may
+/// have come to a million tasks. Each read has an index, so it is to take it from the beginning.
+const READ_PLANS: &[(&str, &str)] = &[
+    ("enable_seqscan", "off"),
+    ("enable_hashjoin", "off"),
+    ("enable_mergejoin", "off"),
+];
+
 /// How long a caller waits for a connection before the database counts as away.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(3);
 
@@ -208,7 +217,7 @@ fn lock_file(path: &Path) -> Result<File, OpenError> {
 }
 
 async fn open_postgres(url: &str) -> Result<Connections, OpenError> {
-    let pool = |connections: u32, name: &'static str| {
+    let pool = |connections: u32, name: &'static str, plans: &'static [(&str, &str)]| {
         let mut options = ConnectOptions::new(url);
         options
             .sqlx_logging(false)
@@ -218,13 +227,16 @@ async fn open_postgres(url: &str) -> Result<Connections, OpenError> {
             .max_connections(connections)
             .min_connections(1)
             .map_sqlx_postgres_opts(move |options| {
-                options.application_name(name).options([
-                    ("lock_timeout", "2s"),
-                    ("statement_timeout", "10s"),
-                    ("idle_in_transaction_session_timeout", "15s"),
-                    // Each is a custom plan that costs more than it saves at these sizes.
-                    ("jit", "off"),
-                ])
+                options
+                    .application_name(name)
+                    .options(plans.iter().copied())
+                    .options([
+                        ("lock_timeout", "2s"),
+                        ("statement_timeout", "10s"),
+                        ("idle_in_transaction_session_timeout", "15s"),
+                        // Each is a custom plan that costs more than it saves at these sizes.
+                        ("jit", "off"),
+                    ])
             });
         options
     };
@@ -232,9 +244,9 @@ async fn open_postgres(url: &str) -> Result<Connections, OpenError> {
     let connect = async |options| Database::connect(options).await.map_err(OpenError::Connect);
     let connections = Connections {
         dialect: Dialect::Postgres,
-        read: connect(pool(POSTGRES_READERS, "drydock-read")).await?,
-        write: connect(pool(POSTGRES_WRITERS, "drydock-write")).await?,
-        lease: connect(pool(1, "drydock-lease")).await?,
+        read: connect(pool(POSTGRES_READERS, "drydock-read", READ_PLANS)).await?,
+        write: connect(pool(POSTGRES_WRITERS, "drydock-write", &[])).await?,
+        lease: connect(pool(1, "drydock-lease", &[])).await?,
         _lock: None,
     };
     for (setting, unsafe_value) in [("fsync", "off"), ("synchronous_commit", "off")] {

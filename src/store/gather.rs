@@ -1,7 +1,7 @@
 //! Reads of single tasks, gathered: those that are asked for while a statement runs share the next.
 //!
 //! A statement costs many times what one of its rows does, and one that is read by many at once is
-//! one row. There is no timer: a call that finds a reader free is read at once, by itself. The
+//! one row. There is no timer: a call that finds nobody reading is read at once, by itself. The
 //! statement that answers a call begins after the call, so a caller sees what it has written; and
 //! callers wait for an answer, never for a connection, so they may be dropped at any moment.
 //!
@@ -11,6 +11,7 @@
 //! the pool has asked, so that a restart of the database is no more noticed than with the pool.
 
 use std::collections::HashMap;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -36,9 +37,13 @@ const MAX_BATCH: usize = 32;
 /// Calls that wait for a reader; more wait to be queued.
 const MAX_QUEUED: usize = 4096;
 
-/// Statements that run at once. Few, so that calls find company; one more than one, so that a task
-/// with long lists does not keep everybody else waiting.
-const READERS: usize = 2;
+/// Statements that run at once: a part of the connections for reads, as lists and snapshots need
+/// some, too.
+const READERS: usize = 3;
+
+/// How long a statement keeps the next one waiting: longer than nearly every one takes, so that
+/// calls find company, and too short to wait for one that reads long lists.
+const TURN: Duration = Duration::from_millis(2);
 
 /// How long a connection is kept without work, and how long in all: what the pool does for its
 /// connections in time (asking them, replacing old ones) it does for these, too.
@@ -77,15 +82,8 @@ impl Gatherer {
     pub(super) fn start(connections: &Connections) -> (Self, Vec<JoinHandle<()>>) {
         let (sender, receiver) = mpsc::channel(MAX_QUEUED);
         let requests = Arc::new(Mutex::new(receiver));
-        let readers = (0..READERS).map(|_| {
-            let reader = Reader {
-                basic: statement(connections.dialect, View::Basic),
-                full: statement(connections.dialect, View::Full),
-                connections: connections.clone(),
-                kept: None,
-            };
-            tokio::spawn(reader.run(Arc::clone(&requests)))
-        });
+        let readers = (0..READERS)
+            .map(|_| tokio::spawn(keep_reading(connections.clone(), Arc::clone(&requests))));
         (Self { requests: sender }, readers.collect())
     }
 
@@ -103,7 +101,24 @@ impl Gatherer {
     }
 }
 
-fn statement(dialect: Dialect, view: View) -> Arc<str> {
+type Requests = Arc<Mutex<mpsc::Receiver<Request>>>;
+
+/// Is a reader, and another one where it panics: its callers are told that the store is closed, and
+/// those who come later are to be read for.
+async fn keep_reading(connections: Connections, requests: Requests) {
+    loop {
+        let reader = Reader::new(connections.clone());
+        match tokio::spawn(reader.run(Arc::clone(&requests))).await {
+            Err(error) if error.is_panic() => {
+                tracing::error!(%error, "a reader of the store panicked");
+            }
+            Ok(()) | Err(_) => return,
+        }
+    }
+}
+
+/// The statement that reads the tasks whose ids are in `$1`.
+pub(super) fn statement(dialect: Dialect, view: View) -> Arc<str> {
     let among = dialect.among_ids("t.task_id", "$1");
     Arc::from(match view {
         View::Basic => format!("{SELECT_TASK} WHERE {among}"),
@@ -122,34 +137,53 @@ struct Reader {
 }
 
 impl Reader {
-    async fn run(mut self, requests: Arc<Mutex<mpsc::Receiver<Request>>>) {
-        let mut batch = Vec::with_capacity(MAX_BATCH);
+    fn new(connections: Connections) -> Self {
+        Self {
+            basic: statement(connections.dialect, View::Basic),
+            full: statement(connections.dialect, View::Full),
+            connections,
+            kept: None,
+        }
+    }
+
+    async fn run(mut self, requests: Requests) {
+        let mut batch = Vec::new();
         loop {
-            // The readers take turns at the queue: whoever has it takes all that is there.
-            let take = async { requests.lock().await.recv_many(&mut batch, MAX_BATCH).await };
+            let take = async {
+                let mut turn = requests.lock().await;
+                let taken = turn.recv_many(&mut batch, MAX_BATCH).await;
+                (taken, turn)
+            };
             let taken = match self.kept.is_some() {
                 true => timeout(KEPT_IDLE, take).await,
                 false => Ok(take.await),
             };
-            match taken {
-                Ok(0) => return,
-                Ok(_) => {}
-                Err(_idle) => {
-                    self.kept = None;
-                    continue;
-                }
+            let Ok((taken, turn)) = taken else {
+                self.kept = None;
+                continue;
+            };
+            if taken == 0 {
+                return;
             }
-            let (basic, full): (Vec<Request>, Vec<Request>) = batch
-                .drain(..)
-                // Whoever is gone need not be read for.
-                .filter(|request| !request.reply.is_closed())
-                .partition(|request| request.view == View::Basic);
-            self.answer(View::Basic, basic).await;
-            self.answer(View::Full, full).await;
+            let mut answering = pin!(self.answer(std::mem::take(&mut batch)));
+            if timeout(TURN, &mut answering).await.is_err() {
+                drop(turn);
+                answering.await;
+            }
         }
     }
 
-    async fn answer(&mut self, view: View, requests: Vec<Request>) {
+    async fn answer(&mut self, requests: Vec<Request>) {
+        let (basic, full): (Vec<Request>, Vec<Request>) = requests
+            .into_iter()
+            // Whoever is gone need not be read for.
+            .filter(|request| !request.reply.is_closed())
+            .partition(|request| request.view == View::Basic);
+        self.answer_in(View::Basic, basic).await;
+        self.answer_in(View::Full, full).await;
+    }
+
+    async fn answer_in(&mut self, view: View, requests: Vec<Request>) {
         if requests.is_empty() {
             return;
         }
@@ -264,7 +298,10 @@ impl Kept {
         match fetched.await {
             Ok(rows) => rows,
             Err(_elapsed) => {
-                // The statement may still run: the pool must not get the connection back.
+                // A connection of sqlx outlives a query that is dropped: PostgreSQL's reads the rest of
+                // the answer before the next use, SQLite's thread finds nobody to send to and resets
+                // the statement. But here no answer comes, and whoever had the connection next would
+                // wait for it first: the pool must not get it back.
                 match connection {
                     Connection::Sqlite(connection) => connection.close_on_drop(),
                     Connection::Postgres(connection) => connection.close_on_drop(),

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use sea_orm::{ConnectionTrait, DatabaseTransaction, Value};
+use sea_orm::{ConnectionTrait, DatabaseTransaction, Statement, Value};
 
 use super::connect::Connections;
 use super::detail;
@@ -126,6 +126,10 @@ impl Condition {
             values: Vec::new(),
         };
         condition.any("t.status", filter.status.iter().map(|value| *value as i16));
+        if !filter.status.is_empty() && filter.status.iter().all(|status| !status.is_terminal()) {
+            // Says nothing new, but the index of what is not through is for exactly this condition.
+            condition.and("t.status < 5");
+        }
         condition.any("t.action", filter.action.iter().map(|value| *value as i16));
         condition.any(
             "t.result_status",
@@ -150,7 +154,15 @@ impl Condition {
             condition.and("t.parent_task_id IS NULL");
         }
         if let Some(node) = &filter.node_name {
-            condition.bind("t.node_name = {}", node.as_str().into());
+            // By way of the node's subtasks, which have an index, to the steps below them.
+            condition.bind(
+                "t.task_id IN (\
+                   SELECT n.task_id FROM tasks n WHERE n.node_name = {} AND n.step IS NULL \
+                   UNION ALL \
+                   SELECT c.task_id FROM tasks n JOIN tasks c ON c.parent_task_id = n.task_id \
+                   WHERE n.node_name = {} AND n.step IS NULL)",
+                node.as_str().into(),
+            );
         }
         if let Some(reference) = &filter.design_ref {
             condition.bind("s.design_ref = {}", reference.as_str().into());
@@ -219,6 +231,32 @@ pub(super) async fn list(
     view: View,
 ) -> Result<ListPage, Error> {
     let dialect = connections.dialect;
+    // One more than the page holds tells whether there is another.
+    let page = select_page(dialect, filter, order, after, limit + 1, view)?;
+    let transaction = connections.begin_read().await?;
+    let clock = journal::clock(dialect, &transaction).await?;
+    let rows = transaction.query_all_raw(page).await?;
+    let more = rows.len() as u64 > limit;
+    let mut tasks = Vec::with_capacity(rows.len());
+    for row in rows
+        .iter()
+        .take(usize::try_from(limit).unwrap_or(usize::MAX))
+    {
+        tasks.push(detail::task(dialect, row, view)?);
+    }
+    transaction.commit().await?;
+    Ok(ListPage { tasks, more, clock })
+}
+
+/// The SELECT of a page.
+pub(super) fn select_page(
+    dialect: Dialect,
+    filter: &TaskFilter,
+    order: Order,
+    after: Option<ListPosition>,
+    limit: u64,
+    view: View,
+) -> Result<Statement, Error> {
     let mut condition = Condition::new(dialect, filter)?;
     let (column, comparison, direction) = match order {
         Order::CreatedDescending => ("created", "<", "DESC"),
@@ -242,23 +280,9 @@ pub(super) async fn list(
         "{} WHERE {} ORDER BY t.{column} {direction}, t.task_id {direction} LIMIT {}",
         detail::select(dialect, view),
         condition.sql(),
-        limit + 1
+        limit
     );
-    let transaction = connections.begin_read().await?;
-    let clock = journal::clock(dialect, &transaction).await?;
-    let rows = transaction
-        .query_all_raw(dialect.statement(&sql, condition.values))
-        .await?;
-    let more = rows.len() as u64 > limit;
-    let mut tasks = Vec::with_capacity(rows.len());
-    for row in rows
-        .iter()
-        .take(usize::try_from(limit).unwrap_or(usize::MAX))
-    {
-        tasks.push(detail::task(dialect, row, view)?);
-    }
-    transaction.commit().await?;
-    Ok(ListPage { tasks, more, clock })
+    Ok(dialect.statement(&sql, condition.values))
 }
 
 /// Messages in the order of the journal.

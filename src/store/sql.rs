@@ -110,7 +110,11 @@ impl Dialect {
             Self::Sqlite => {
                 format!("{column} IN (SELECT unhex(value) FROM json_each({parameter}))")
             }
-            Self::Postgres => format!("{column} = ANY(CAST({parameter} AS uuid[]))"),
+            // Behind a sub-select the planner cannot count the ids. A plan for any number of them then
+            // costs what one for these would, so it is kept instead of being made for each call.
+            Self::Postgres => {
+                format!("{column} = ANY(ARRAY(SELECT unnest(CAST({parameter} AS uuid[]))))")
+            }
         }
     }
 

@@ -1,7 +1,8 @@
 //! Reading tasks and their messages.
 //!
-//! Reads are detached like writes: some take a transaction for one consistent view, and a dropped
-//! transaction would leave its connection unusable.
+//! What takes a transaction for one consistent view is detached like a write: a dropped transaction
+//! would leave its connection unusable. A single task does not: its caller waits for an answer of
+//! the store's readers and may be dropped while it does.
 
 use std::sync::Arc;
 
@@ -32,7 +33,6 @@ impl Tasks {
     ///
     /// [`Error::NotFound`], [`Error::Store`].
     pub async fn get(&self, task_id: TaskId, view: View) -> Result<Task, Error> {
-        // Not detached: the store reads single tasks in a task of its own.
         self.store
             .task(task_id, view)
             .await?

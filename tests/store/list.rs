@@ -308,7 +308,49 @@ on_each_database! {
             }
         }
         writing.await.unwrap();
-        assert_eq!(full(&store, owner.id()).await.subtask_count, count + 60);
+        let whole = full(&store, owner.id()).await;
+        assert_eq!(whole.subtask_count, count + 60);
+        let listed = whole.detail.as_ref().unwrap();
+        let first: Vec<TaskId> = (0..1000).map(|place| owner.id().child(place)).collect();
+        assert_eq!(listed.subtask_ids, first, "as many as a list shows");
+        let tree = store.tree(owner.id(), Some(0), View::Full, 1).await.unwrap().unwrap();
+        assert_eq!(tree.tasks, [whole]);
+        store.close().await;
+    }
+
+    /// Calls that come at once share statements; each gets what it asked for.
+    async fn readers_of_many_tasks_at_once_get_each_their_own(database) {
+        let store = database.open().await;
+        let tasks = various_tasks(&store).await;
+        let mut readers = tokio::task::JoinSet::new();
+        for round in 0..20 {
+            for expected in &tasks {
+                let (store, expected) = (store.clone(), expected.clone());
+                readers.spawn(async move {
+                    let view = [View::Basic, View::Full][round % 2];
+                    let task = store.task(expected.task_id, view).await.unwrap().unwrap();
+                    assert_eq!(task.detail.is_some(), view == View::Full);
+                    assert_eq!(Task { detail: None, ..task }, expected);
+                });
+            }
+            let store = store.clone();
+            readers.spawn(async move {
+                let absent = store.task(TaskId::new_root(), View::Full).await.unwrap();
+                assert_eq!(absent, None);
+            });
+        }
+        while let Some(read) = readers.join_next().await {
+            read.unwrap();
+        }
+        // The same lists, one task at a time and a page at a time.
+        let all = TaskFilter::default();
+        let page = store
+            .list(&all, Order::CreatedAscending, None, 10_000, View::Full)
+            .await
+            .unwrap();
+        for expected in page.tasks {
+            assert_eq!(full(&store, expected.task_id).await, expected);
+        }
         store.close().await;
     }
 

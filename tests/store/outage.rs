@@ -182,6 +182,34 @@ async fn a_postgres_that_is_away_is_unavailable_and_nothing_else() {
     store.close().await;
 }
 
+/// The readers of single tasks keep their connections, and nothing asks these before they are used.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_read_does_not_fail_for_a_connection_that_broke_meanwhile() {
+    let database = Database::postgres().await;
+    let store = database.open().await;
+    let task = crate::tree::create(&store, root(Action::VerifyNode)).await;
+    let mut broken = 0;
+    for round in 0..20 {
+        let view = [View::Basic, View::Full][round % 2];
+        let mut reads = tokio::task::JoinSet::new();
+        for _ in 0..8 {
+            let (store, id) = (store.clone(), task.task_id);
+            reads.spawn(async move { store.task(id, view).await });
+        }
+        while let Some(read) = reads.join_next().await {
+            assert!(read.unwrap().expect("it is read").is_some());
+        }
+        broken += database
+            .number(
+                "SELECT count(pg_terminate_backend(pid, 5000)) FROM pg_stat_activity \
+                 WHERE datname = current_database() AND application_name = 'drydock-read'",
+            )
+            .await;
+    }
+    assert!(broken >= 20, "{broken} connections were broken");
+    store.close().await;
+}
+
 /// Crashes under load: what was acknowledged is there, what was not may be sent again.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_crash_of_postgres_loses_nothing_acknowledged() {
