@@ -1,7 +1,7 @@
 //! Reads of single tasks, gathered: those that are asked for while a statement runs share the next.
 //!
 //! A statement costs many times what one of its rows does, and one that is read by many at once is
-//! one row. There is no timer: a call that finds a reader free is read at once, by itself. The
+//! one row. There is no timer: a call that finds nobody reading is read at once, by itself. The
 //! statement that answers a call begins after the call, so a caller sees what it has written; and
 //! callers wait for an answer, never for a connection, so they may be dropped at any moment.
 //!
@@ -11,6 +11,7 @@
 //! the pool has asked, so that a restart of the database is no more noticed than with the pool.
 
 use std::collections::HashMap;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -36,9 +37,13 @@ const MAX_BATCH: usize = 32;
 /// Calls that wait for a reader; more wait to be queued.
 const MAX_QUEUED: usize = 4096;
 
-/// Statements that run at once. Few, so that calls find company; one more than one, so that a task
-/// with long lists does not keep everybody else waiting.
-const READERS: usize = 2;
+/// Statements that run at once: a part of the connections for reads, as lists and snapshots need
+/// some, too.
+const READERS: usize = 3;
+
+/// How long a statement keeps the next one waiting: longer than nearly every one takes, so that
+/// calls find company, and too short to wait for one that reads long lists.
+const TURN: Duration = Duration::from_millis(2);
 
 /// How long a connection is kept without work, and how long in all: what the pool does for its
 /// connections in time (asking them, replacing old ones) it does for these, too.
@@ -142,33 +147,43 @@ impl Reader {
     }
 
     async fn run(mut self, requests: Requests) {
-        let mut batch = Vec::with_capacity(MAX_BATCH);
+        let mut batch = Vec::new();
         loop {
-            // The readers take turns at the queue: whoever has it takes all that is there.
-            let take = async { requests.lock().await.recv_many(&mut batch, MAX_BATCH).await };
+            let take = async {
+                let mut turn = requests.lock().await;
+                let taken = turn.recv_many(&mut batch, MAX_BATCH).await;
+                (taken, turn)
+            };
             let taken = match self.kept.is_some() {
                 true => timeout(KEPT_IDLE, take).await,
                 false => Ok(take.await),
             };
-            match taken {
-                Ok(0) => return,
-                Ok(_) => {}
-                Err(_idle) => {
-                    self.kept = None;
-                    continue;
-                }
+            let Ok((taken, turn)) = taken else {
+                self.kept = None;
+                continue;
+            };
+            if taken == 0 {
+                return;
             }
-            let (basic, full): (Vec<Request>, Vec<Request>) = batch
-                .drain(..)
-                // Whoever is gone need not be read for.
-                .filter(|request| !request.reply.is_closed())
-                .partition(|request| request.view == View::Basic);
-            self.answer(View::Basic, basic).await;
-            self.answer(View::Full, full).await;
+            let mut answering = pin!(self.answer(std::mem::take(&mut batch)));
+            if timeout(TURN, &mut answering).await.is_err() {
+                drop(turn);
+                answering.await;
+            }
         }
     }
 
-    async fn answer(&mut self, view: View, requests: Vec<Request>) {
+    async fn answer(&mut self, requests: Vec<Request>) {
+        let (basic, full): (Vec<Request>, Vec<Request>) = requests
+            .into_iter()
+            // Whoever is gone need not be read for.
+            .filter(|request| !request.reply.is_closed())
+            .partition(|request| request.view == View::Basic);
+        self.answer_in(View::Basic, basic).await;
+        self.answer_in(View::Full, full).await;
+    }
+
+    async fn answer_in(&mut self, view: View, requests: Vec<Request>) {
         if requests.is_empty() {
             return;
         }
