@@ -18,3 +18,6 @@ pub mod api;
 pub mod cli;
 pub mod config;
 pub mod server;
+
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;

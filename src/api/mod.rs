@@ -50,5 +50,8 @@ mod transport_errors;
 
 mod trace_call;
 
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
+
 pub use call::CloseConnection;
 pub use routes::{Api, Health, SERVICE_NAMES, routes};

@@ -23,6 +23,9 @@ mod json;
 
 mod document;
 
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
+
 mod node_filter;
 
 mod line;

@@ -22,6 +22,8 @@ mod deadline;
 mod document;
 mod error;
 mod finding;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
 mod inherit;
 mod loader;
 mod parse;

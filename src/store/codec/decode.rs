@@ -163,6 +163,11 @@ impl Reader<'_> {
     }
 
     fn message(&self, stored: StoredMessage) -> Result<Message, Error> {
+        // A relative one is the complement of its event's index: in a damaged row, of any number.
+        let index = !stored.sequence;
+        if index >= 0 && self.first_sequence.checked_add(index).is_none() {
+            return Err(corrupt("message sequence", stored.sequence));
+        }
         Ok(Message {
             sequence: absolute(self.first_sequence, stored.sequence),
             ts: read_time(stored.ts)?,

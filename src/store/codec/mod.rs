@@ -32,6 +32,10 @@ const COMPRESS_FROM: usize = 512;
 /// The most a payload may unfold to, bytes: a commit's writes are bounded, a damaged row is not.
 const MAX_PAYLOAD: usize = 256 << 20;
 
+/// The most bytes that one byte of LZ4 unfolds to: a length that goes on adds 255 with each. What
+/// claims more is damaged, and no memory is set aside for it.
+const MAX_UNFOLDING: usize = 255;
+
 /// The stored form of a commit's events. Sequences are left out: they follow from the row, which
 /// is numbered last. A message of this very commit carries -1 - its event's index.
 pub(super) fn encode_commit(
@@ -66,7 +70,7 @@ pub(super) fn encode_commit(
 }
 
 /// The commit of a journal row.
-pub(super) fn decode_commit(
+pub(crate) fn decode_commit(
     root_task_id: TaskId,
     first_sequence: i64,
     ts: Timestamp,
@@ -78,7 +82,7 @@ pub(super) fn decode_commit(
         Some((&LZ4, rest)) => {
             let (size, compressed) = lz4_flex::block::uncompressed_size(rest)
                 .map_err(|error| damaged("journal row", &error))?;
-            if size > MAX_PAYLOAD {
+            if size > MAX_PAYLOAD || size > compressed.len().saturating_mul(MAX_UNFOLDING) {
                 return Err(corrupt("journal row", "size"));
             }
             plain = lz4_flex::block::decompress(compressed, size)

@@ -185,6 +185,44 @@ fn a_task_is_read_back() {
     assert_eq!(decode_task(&encode_task(&task).unwrap()).unwrap(), task);
 }
 
+#[test]
+fn a_message_that_names_an_event_beyond_every_journal_is_damage() {
+    let payload = |sequence| {
+        let mut event = events().remove(0);
+        event.kind = EventKind::MessageAdded(Box::new(message(sequence)));
+        encode_commit(&facts(), Progress::default(), &[event]).unwrap()
+    };
+    let decode = |sequence| {
+        let now = crate::clock::now();
+        decode_commit(TaskId::new_root(), 1000, now, &payload(sequence))
+    };
+    for damaged in [i64::MIN, i64::MIN + 999] {
+        let told = decode(damaged).unwrap_err();
+        assert!(told.to_string().contains("message sequence"), "{told}");
+    }
+    for whole in [i64::MIN + 1000, relative(0), 0, i64::MAX] {
+        assert!(decode(whole).is_ok(), "{whole}");
+    }
+}
+
+#[test]
+fn a_payload_that_claims_more_than_it_can_hold_is_damage() {
+    let claims = |size: u32| [&[LZ4][..], &size.to_le_bytes(), &[0x10, b'a']].concat();
+    for size in [511, 256 << 20, u32::MAX] {
+        let now = crate::clock::now();
+        let told = decode_commit(TaskId::new_root(), 1, now, &claims(size)).unwrap_err();
+        assert!(told.to_string().contains("size"), "{told}");
+    }
+    // What repeats itself as much as LZ4 can tell is still read.
+    let mut long = events().remove(0);
+    let mut said = message(0);
+    said.message = "x".repeat(1 << 20);
+    long.kind = EventKind::MessageAdded(Box::new(said));
+    let payload = encode_commit(&facts(), Progress::default(), &[long]).unwrap();
+    let now = crate::clock::now();
+    assert!(decode_commit(TaskId::new_root(), 1, now, &payload).is_ok());
+}
+
 proptest! {
     #[test]
     fn damage_is_an_error_and_never_a_panic(
