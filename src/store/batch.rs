@@ -20,6 +20,7 @@ use super::detail;
 use super::error::{Error, WriteError};
 use super::journal::{self, Publisher, RootEvents};
 use super::lock;
+use super::purge;
 use super::row::{self, SELECT_TASK, TASK_COLUMNS, update_tasks};
 use super::sql::{
     Column, Dialect, ID_COLUMN, IdRow, Kind, get, get_count, get_id, hex, json, uuid_hex,
@@ -570,6 +571,8 @@ impl Batcher {
         // In one order on every replica, so that two that bring the same do not deadlock.
         designs.sort_unstable_by(|a, b| a.digest.cmp(b.digest));
         if !designs.is_empty() {
+            let digests = designs.iter().map(|design| design.digest);
+            purge::keep_designs(dialect, transaction, digests).await?;
             transaction
                 .execute_raw(dialect.statement(&self.sql.insert_designs, [json(&designs)?]))
                 .await

@@ -15,6 +15,7 @@ mod batch;
 mod apply;
 mod create;
 mod lock;
+mod purge;
 mod scrub;
 mod terminate;
 
@@ -43,6 +44,7 @@ use tokio::sync::{broadcast, mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 
 pub use error::{Error, OpenError, WriteError};
+pub use purge::{PurgePart, PurgePreview, PurgeQuery, PurgedPart};
 pub use read::{
     Clock, JournalPage, JournalScope, ListPage, ListPosition, MessageQuery, Order, SnapshotScope,
     Tree, View,
@@ -372,6 +374,31 @@ impl Store {
     /// Messages in the order of the journal, with the task each is about.
     pub async fn messages(&self, query: MessageQuery) -> Result<Vec<(TaskId, Message)>, Error> {
         query::messages(&self.inner.connections, &query).await
+    }
+
+    /// Counts the trees that a purge would delete now.
+    pub async fn preview_purge(&self, query: PurgeQuery) -> Result<PurgePreview, Error> {
+        let connections = self.inner.connections.clone();
+        detached(async move { purge::preview(&connections, &query).await }).await
+    }
+
+    /// Deletes the next trees, a bounded number, each whole. Durable when it returns; rows that
+    /// nobody sees any more are left for [`Self::sweep`].
+    pub async fn purge(&self, part: PurgePart) -> Result<PurgedPart, Error> {
+        let (connections, publisher) =
+            (self.inner.connections.clone(), self.inner.publisher.clone());
+        detached(async move { purge::purge(&connections, &publisher, &part).await }).await
+    }
+
+    /// Removes some of the rows that purged trees left behind. False: there were none.
+    pub async fn sweep(&self) -> Result<bool, Error> {
+        let connections = self.inner.connections.clone();
+        detached(async move { purge::sweep(&connections).await }).await
+    }
+
+    /// Whether a task that was not found was in a tree that was purged.
+    pub async fn is_purged(&self, task_id: TaskId) -> Result<bool, Error> {
+        purge::is_purged(&self.inner.connections, task_id).await
     }
 
     /// Where the journal stands.

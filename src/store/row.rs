@@ -230,7 +230,8 @@ pub(super) fn update_tasks(dialect: Dialect) -> String {
 }
 
 /// The start of every SELECT whose rows [`task`] reads: `t` is the task, `s` its root's spec,
-/// `i` the instance that owns it.
+/// `i` the instance that owns it. The join with the spec also hides what is left of a tree that was
+/// purged and not swept yet.
 /// Columns are named: a statement that says `*` breaks where a newer version adds one beside us.
 pub(super) const SELECT_TASK: &str = "SELECT t.task_id, t.root_task_id, t.parent_task_id, t.depth, \
      t.ordinal, t.action, t.status, t.node_name, t.step, t.created, t.created_by, t.updated, \

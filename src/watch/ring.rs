@@ -12,6 +12,7 @@ use tokio::sync::watch;
 
 use super::published::Published;
 use crate::domain::{Commit, TaskId};
+use crate::store::JournalPage;
 
 /// The most commits that one read looks at, so that the lock is never held for long.
 const SCAN_LIMIT: usize = 4096;
@@ -105,6 +106,16 @@ impl Ring {
             tree.changed.send_replace(head);
         }
         self.all.send_replace(head);
+    }
+
+    /// To be called with each page that was read after `head`, before it is published. Where
+    /// something in the page was purged before it was read, the ring begins after it: whoever is
+    /// behind that asks the store, which knows what is missing.
+    pub(super) fn note_floor(&self, head: i64, page: &JournalPage) {
+        if page.clock.floor > head {
+            self.write_lock()
+                .begin_after(page.clock.floor.min(page.scanned));
+        }
     }
 
     /// Puts what `interest` finds after `after` into `out`, up to `budget` bytes but one commit
@@ -223,14 +234,22 @@ impl Inner {
             let Some(entry) = self.entries.pop_front() else {
                 break;
             };
-            self.begin = entry.last_sequence;
+            self.begin = self.begin.max(entry.last_sequence);
             self.events -= entry.published.commit.events.len();
             self.bytes -= entry.published.weight();
             if let Some((tree, _)) = self.trees.get(&entry.root_task_id) {
-                tree.evicted.store(entry.last_sequence, Ordering::Relaxed);
+                tree.evicted
+                    .fetch_max(entry.last_sequence, Ordering::Relaxed);
             }
         }
         (woken, self.head)
+    }
+
+    fn begin_after(&mut self, sequence: i64) {
+        self.begin = self.begin.max(sequence);
+        for (tree, _) in self.trees.values() {
+            tree.evicted.fetch_max(sequence, Ordering::Relaxed);
+        }
     }
 }
 

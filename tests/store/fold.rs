@@ -60,6 +60,18 @@ impl Fold {
     fn event(&mut self, commit: &Commit, event: &Event, sequence: i64) {
         let id = event.task_id;
         let context = format!("event {sequence} {}: {event:#?}", event.kind.name());
+        if let EventKind::TaskPurged(_) = event.kind {
+            // Its events may be gone by then, as those of its tree.
+            assert_eq!(id, commit.root_task_id, "{context}");
+            assert_eq!(event.subject.before, Some(event.subject.after), "{context}");
+            assert!(event.subject.after.0.is_terminal(), "{context}");
+            self.tasks.retain(|_, folded| {
+                let purged = folded.task.root_task_id == id;
+                assert!(!purged || folded.finished.is_some(), "{context}");
+                !purged
+            });
+            return;
+        }
         if let EventKind::TaskCreated(task) | EventKind::SubtaskAdded(task) = &event.kind {
             assert_eq!(event.subject.before, None, "{context}");
             assert_eq!(task.status, TaskStatus::Requested, "{context}");
@@ -98,7 +110,9 @@ impl Fold {
         assert!(folded.finished.is_none(), "after the end: {context}");
         let before = (folded.task.status, folded.task.result.status);
         match &event.kind {
-            EventKind::TaskCreated(_) | EventKind::SubtaskAdded(_) => unreachable!("handled above"),
+            EventKind::TaskCreated(_) | EventKind::SubtaskAdded(_) | EventKind::TaskPurged(_) => {
+                unreachable!("handled above")
+            }
             EventKind::StatusChanged {
                 previous,
                 cause,
