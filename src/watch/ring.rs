@@ -112,9 +112,14 @@ impl Ring {
     /// something in the page was purged before it was read, the ring begins after it: whoever is
     /// behind that asks the store, which knows what is missing.
     pub(super) fn note_floor(&self, head: i64, page: &JournalPage) {
-        if page.clock.floor > head {
-            self.write_lock()
-                .begin_after(page.clock.floor.min(page.scanned));
+        if page.clock.floor <= head {
+            return;
+        }
+        let lost = page.clock.floor.min(page.scanned);
+        let trees = self.write_lock().begin_after(lost);
+        // Whoever lost everything would otherwise wait for what does not come.
+        for tree in trees {
+            tree.changed.send_replace(lost);
         }
     }
 
@@ -245,11 +250,15 @@ impl Inner {
         (woken, self.head)
     }
 
-    fn begin_after(&mut self, sequence: i64) {
+    fn begin_after(&mut self, sequence: i64) -> Vec<Arc<Tree>> {
         self.begin = self.begin.max(sequence);
         for (tree, _) in self.trees.values() {
             tree.evicted.fetch_max(sequence, Ordering::Relaxed);
         }
+        self.trees
+            .values()
+            .map(|(tree, _)| Arc::clone(tree))
+            .collect()
     }
 }
 
