@@ -10,7 +10,6 @@ use crate::cli::connection::{ServerArgs, patiently};
 use crate::cli::json::Json;
 use crate::cli::pair::{self, Pair};
 use crate::cli::{Error, moment, output, token};
-use crate::config::duration;
 use crate::domain::Action;
 use crate::proto::v1::{
     PurgeTasksRequest, PurgeTasksResponse, ResultStatus, TaskFilter, TaskStatus,
@@ -19,7 +18,7 @@ use crate::proto::v1::{
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Purge {
     /// Tasks that ended at least so long ago, for example 90d
-    #[arg(long, value_name = "DURATION", value_parser = duration::parse)]
+    #[arg(long, value_name = "DURATION", value_parser = moment::span)]
     older_than: Duration,
     /// Tasks in this status, complete or terminated
     #[arg(long, value_parser = token::argument::<TaskStatus>)]
