@@ -439,7 +439,7 @@ async fn a_server_killed_in_a_purge_leaves_each_tree_whole_or_gone(database: Dat
         let client = Client::of(server.address());
         let mut gone = 0;
         let listed = client.list().await;
-        for ((task_id, tree), history) in trees.iter().zip(&histories) {
+        for ((task_id, tree), before) in trees.iter().zip(&histories) {
             let left = listed
                 .iter()
                 .filter(|task| task.root_task_id == *task_id)
@@ -459,7 +459,7 @@ async fn a_server_killed_in_a_purge_leaves_each_tree_whole_or_gone(database: Dat
                 Ok(_) => {
                     assert_eq!(left, 3, "a part of tree {task_id} is gone");
                     let again = history(&client, task_id, tree).await;
-                    assert_same_history(history, &again, "a tree that a purge left alone");
+                    assert_same_history(before, &again, "a tree that a purge left alone");
                 }
             }
         }
