@@ -148,7 +148,7 @@ impl Hub {
             } else {
                 clock.last
             };
-            ring.note_floor(head, &page);
+            ring.note_lost(head, &page);
             ring.publish(&page.commits, scanned);
         }
 

@@ -109,17 +109,17 @@ impl Ring {
     }
 
     /// To be called with each page that was read after `head`, before it is published. Where
-    /// something in the page was purged before it was read, the ring begins after it: whoever is
-    /// behind that asks the store, which knows what is missing.
-    pub(super) fn note_floor(&self, head: i64, page: &JournalPage) {
-        if page.clock.floor <= head {
+    /// something was purged before the page was read, the ring begins after that: whoever is
+    /// behind it asks the store, which knows what is missing.
+    pub(super) fn note_lost(&self, head: i64, page: &JournalPage) {
+        let whole = page.whole_after(head);
+        if whole == head {
             return;
         }
-        let lost = page.clock.floor.min(page.scanned);
-        let trees = self.write_lock().begin_after(lost);
+        let trees = self.write_lock().begin_after(whole);
         // Whoever lost everything would otherwise wait for what does not come.
         for tree in trees {
-            tree.changed.send_replace(lost);
+            tree.changed.send_replace(whole);
         }
     }
 

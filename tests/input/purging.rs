@@ -9,7 +9,7 @@ use crate::naming::duration;
 pub(crate) fn cases() -> Vec<Case> {
     let case = |what, change: &dyn Fn(&mut PurgeTasksRequest), paths: &[&str]| {
         let mut request = PurgeTasksRequest {
-            older_than: Some(duration(0, 0)),
+            older_than: duration(0, 0),
             filter: None,
             force: true,
         };
@@ -29,22 +29,22 @@ pub(crate) fn cases() -> Vec<Case> {
         ),
         case(
             "a purge of what ends tomorrow",
-            &|r| r.older_than = Some(duration(-86_400, 0)),
+            &|r| r.older_than = duration(-86_400, 0),
             &["older_than"],
         ),
         case(
             "a purge of an age that is no duration",
-            &|r| r.older_than = Some(duration(1, -1)),
+            &|r| r.older_than = duration(1, -1),
             &["older_than"],
         ),
         case(
             "a purge of more than a century",
-            &|r| r.older_than = Some(duration(36_500 * 86_400, 1)),
+            &|r| r.older_than = duration(36_500 * 86_400, 1),
             &["older_than"],
         ),
         case(
             "a purge of an age that overflows",
-            &|r| r.older_than = Some(duration(i64::MAX, 0)),
+            &|r| r.older_than = duration(i64::MAX, 0),
             &["older_than"],
         ),
         case(

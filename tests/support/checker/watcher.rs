@@ -90,6 +90,9 @@ impl Checker {
     /// A checker for a stream that continues a read: of GetTaskTree, or of nothing.
     pub(crate) fn knowing<'a>(scope: Scope, tasks: impl IntoIterator<Item = &'a Task>) -> Self {
         let mut checker = Self::new(scope);
+        let mut tasks: Vec<_> = tasks.into_iter().collect();
+        // Parents first, however they were read: root, node, step.
+        tasks.sort_by_key(|task| (task.parent_task_id.is_some(), !task.step.is_empty()));
         for task in tasks {
             let known = Known::of(task).expect("a task as a read returns it");
             checker.insert(&task.task_id, known);
