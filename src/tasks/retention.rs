@@ -101,7 +101,7 @@ impl Service {
             tokio::select! {
                 () = self.stop.cancelled() => {}
                 () = self.tasks.purged() => {}
-                () = tokio::time::sleep_until(due) => {}
+                () = tokio::time::sleep(due.saturating_duration_since(Instant::now())) => {}
             }
         }
     }
