@@ -222,12 +222,13 @@ async fn what_was_purged_before_the_replica_read_it_is_not_skipped_in_silence() 
     model.purge(old);
     model.fail(false);
 
-    let error = end(&mut all).await;
+    let bound = Duration::from_secs(10);
+    let error = tokio::time::timeout(bound, end(&mut all)).await.unwrap();
     assert!(
         matches!(error, WatchError::Expired { oldest: 3, .. }),
         "{error}"
     );
-    let error = end(&mut of_old).await;
+    let error = tokio::time::timeout(bound, end(&mut of_old)).await.unwrap();
     assert!(matches!(error, WatchError::Purged(_)), "{error}");
     assert_eq!(take(&mut of_kept, 1).await, ["message_added 4"]);
 }
