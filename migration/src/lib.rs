@@ -8,6 +8,7 @@ mod column;
 mod m20261122_000001_tasks;
 mod m20261122_000002_journal;
 mod m20261122_000003_leases;
+mod m20261122_000004_retention;
 
 /// Every change of the schema, oldest first.
 pub struct Migrator;
@@ -19,6 +20,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261122_000001_tasks::Migration),
             Box::new(m20261122_000002_journal::Migration),
             Box::new(m20261122_000003_leases::Migration),
+            Box::new(m20261122_000004_retention::Migration),
         ]
     }
 }

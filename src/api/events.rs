@@ -68,5 +68,8 @@ fn arm(kind: &EventKind) -> Arm {
         }),
         EventKind::MessageAdded(message) => Arm::MessageAdded(convert::message(message)),
         EventKind::TaskFinished(task) => Arm::TaskFinished(convert::task(task, View::Full)),
+        EventKind::TaskPurged(purged) => Arm::TaskPurged(v1::TaskPurged {
+            purged: Some(convert::timestamp(*purged)),
+        }),
     }
 }

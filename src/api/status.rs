@@ -97,6 +97,7 @@ fn of_tasks(error: tasks::Error, call: CallId) -> Status {
         )
         .resource(task_id)
         .status(),
+        tasks::Error::Purged(task_id) => purged(task_id),
         tasks::Error::Refused { task_id, refusal } => Answer::new(
             Code::FailedPrecondition,
             ErrorReason::TaskState,
@@ -149,6 +150,16 @@ fn of_tasks(error: tasks::Error, call: CallId) -> Status {
     }
 }
 
+fn purged(task_id: TaskId) -> Status {
+    Answer::new(
+        Code::NotFound,
+        ErrorReason::TaskPurged,
+        format!("task {task_id} was purged"),
+    )
+    .resource(task_id)
+    .status()
+}
+
 fn of_watch(error: WatchError, call: CallId) -> Status {
     match error {
         // A use case knows which task it did not find. Here it went away under an open stream.
@@ -158,6 +169,7 @@ fn of_watch(error: WatchError, call: CallId) -> Status {
             "the task does not exist any more",
         )
         .status(),
+        WatchError::Purged(task_id) => purged(task_id),
         WatchError::Expired { oldest, current } => {
             of_token(TokenError::Expired { oldest, current })
         }

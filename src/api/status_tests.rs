@@ -7,12 +7,8 @@ use super::*;
 use crate::domain::{Action, RequestId, TaskStatus};
 use crate::tasks::RetryScope;
 
-/// Reasons of RPCs and of an authentication that do not exist yet.
-const LATER: [ErrorReason; 3] = [
-    ErrorReason::TaskPurged,
-    ErrorReason::Unauthenticated,
-    ErrorReason::PermissionDenied,
-];
+/// Reasons of an authentication that does not exist yet.
+const LATER: [ErrorReason; 2] = [ErrorReason::Unauthenticated, ErrorReason::PermissionDenied];
 
 /// What an answer has beside its ErrorInfo.
 #[derive(Debug, PartialEq)]
@@ -106,6 +102,12 @@ async fn table() -> Vec<(Failure, Code, ErrorReason, With)> {
             Failure::Tasks(tasks::Error::NotFound(id())),
             Code::NotFound,
             R::TaskNotFound,
+            With::Resource,
+        ),
+        (
+            Failure::Tasks(tasks::Error::Purged(id())),
+            Code::NotFound,
+            R::TaskPurged,
             With::Resource,
         ),
         (
@@ -258,6 +260,12 @@ async fn table() -> Vec<(Failure, Code, ErrorReason, With)> {
         ),
     ];
     rows.extend([
+        (
+            Failure::Watch(WatchError::Purged(id())),
+            Code::NotFound,
+            R::TaskPurged,
+            With::Resource,
+        ),
         (
             Failure::Watch(WatchError::NotFound),
             Code::NotFound,

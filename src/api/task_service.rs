@@ -268,6 +268,20 @@ impl TaskApi {
         let submitted = self.tasks.retry(caller, retry).await?;
         Ok(submitted_task(&submitted))
     }
+
+    async fn purge(
+        &self,
+        request: Request<v1::PurgeTasksRequest>,
+    ) -> Answer<v1::PurgeTasksResponse> {
+        let mut check = Check::default();
+        let caller = caller(&mut check, &request);
+        let purge = validate::purge_tasks(check, request.into_inner())?;
+        let purged = self.tasks.purge(caller, purge).await?;
+        Ok(Response::new(v1::PurgeTasksResponse {
+            purge_count: Some(i32::try_from(purged.count).unwrap_or(i32::MAX)),
+            purge_sample: purged.sample.iter().map(ToString::to_string).collect(),
+        }))
+    }
 }
 
 /// What a method answers before its failure becomes a status.
@@ -391,6 +405,14 @@ impl TaskService for TaskApi {
     ) -> Result<Response<v1::Task>, Status> {
         let call = CallId::of(&request);
         let answer = self.retry(request).await;
+        answer.map_err(|failure| failure.into_status(call))
+    }
+    async fn purge_tasks(
+        &self,
+        request: Request<v1::PurgeTasksRequest>,
+    ) -> Result<Response<v1::PurgeTasksResponse>, Status> {
+        let call = CallId::of(&request);
+        let answer = self.purge(request).await;
         answer.map_err(|failure| failure.into_status(call))
     }
 }

@@ -17,7 +17,7 @@ use crate::domain::{RequestId, TaskId};
 use crate::proto::v1;
 use crate::store::{Order, View};
 use crate::tasks::read::MessagesOf;
-use crate::tasks::{RetryRequest, RetryScope, Submission, WatchStart};
+use crate::tasks::{PurgeRequest, RetryRequest, RetryScope, Submission, WatchStart};
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 const MIN_TIMEOUT: Duration = Duration::from_secs(1);
@@ -27,6 +27,8 @@ const MAX_HEARTBEAT: Duration = Duration::from_secs(240);
 const DEFAULT_HEARTBEAT: Duration = Duration::from_secs(20);
 /// The longest wait, and the one where the request names none.
 const MAX_WAIT: Duration = Duration::from_secs(60);
+/// The oldest that a purge can ask for: a century, which every clock can count back.
+const MAX_AGE: Duration = Duration::from_secs(36_500 * DAY.as_secs());
 /// The most labels of a task.
 pub(super) const MAX_TASK_LABELS: usize = 32;
 /// The longest reason of a termination, in bytes.
@@ -258,6 +260,30 @@ pub(super) fn retry_task(
         })
     };
     check.finish(read())
+}
+
+/// Reads PurgeTasks.
+pub(super) fn purge_tasks(
+    mut check: Check,
+    request: v1::PurgeTasksRequest,
+) -> Result<PurgeRequest, Violations> {
+    let older_than = match request.older_than {
+        Some(age) => fields::duration(&mut check, "older_than", &age, Duration::ZERO, MAX_AGE),
+        None => {
+            check.refuse("older_than", "must be set");
+            None
+        }
+    };
+    let filter = task_filter(&mut check, request.filter.unwrap_or_default());
+    let read = || {
+        Some(PurgeRequest {
+            older_than: older_than?,
+            filter: Arc::new(filter?),
+            force: request.force,
+        })
+    };
+    let read = read();
+    check.finish(read)
 }
 
 /// Reads ResolveNodeFilter, but for its page token.

@@ -60,10 +60,10 @@ pub enum Error {
         design_ref: String,
     },
     /// Nobody could be asked.
-    #[error("nothing was created: give --yes to do this without being asked on a terminal")]
+    #[error("nothing was done: give --yes to do this without being asked on a terminal")]
     CannotAsk,
     /// The answer was no.
-    #[error("nothing was created")]
+    #[error("nothing was done")]
     Declined,
     /// The answer could not be read.
     #[error("read the answer")]

@@ -77,7 +77,7 @@ enum Command {
     Config(config::Command),
     /// Deploy an example site on a server of its own and show what happens
     Demo(demo::Demo),
-    /// Create, read, follow and stop tasks
+    /// Create, read, follow, stop and delete tasks
     #[command(subcommand)]
     Task(task::Command),
     /// Look at the nodes of a design
@@ -127,6 +127,8 @@ mod tests {
             "drydock task create -f task.json --watch -o json",
             "drydock task list --status running --status queued --label a=b",
             "drydock task retry 3c9b --scope unfinished-nodes --watch",
+            "drydock task purge --older-than 90d --label a=b --yes",
+            "drydock task purge --older-than 0s --dry-run -o json",
         ] {
             let parsed = Cli::try_parse_from(accepted.split(' '));
             assert!(parsed.is_ok(), "{accepted}: {}", parsed.unwrap_err());
@@ -140,6 +142,9 @@ mod tests {
             "drydock demo --nodes 0",
             "drydock task list --label a",
             "drydock task wait 3c9b --timeout 30",
+            "drydock task purge",
+            "drydock task purge --older-than 90",
+            "drydock task purge --older-than 90d --dry-run --yes",
         ] {
             assert!(
                 Cli::try_parse_from(refused.split(' ')).is_err(),

@@ -25,8 +25,8 @@ use reader::Reader;
 pub use problem::{Origin, Problem, Problems};
 pub use reader::Key;
 pub use section::{
-    Database, Design, Executor, Http2, Log, LogFormat, Migrate, Server, Simulated, StepTimeouts,
-    Tasks, Watch,
+    Database, Design, Executor, Http2, Log, LogFormat, Migrate, Retention, Server, Simulated,
+    StepTimeouts, Tasks, Watch,
 };
 
 /// Everything an operator can set.
@@ -42,6 +42,8 @@ pub struct Config {
     pub executor: Executor,
     /// Limits of tasks.
     pub tasks: Tasks,
+    /// What is kept of tasks that ended.
+    pub retention: Retention,
     /// Streams of events.
     pub watch: Watch,
     /// The transport.
@@ -103,6 +105,7 @@ impl Config {
             design: Design::read(reader),
             executor: Executor::read(reader),
             tasks: Tasks::read(reader),
+            retention: Retention::read(reader),
             watch: Watch::read(reader),
             http2: Http2::read(reader),
             log: Log::read(reader),

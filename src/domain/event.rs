@@ -116,6 +116,8 @@ pub enum EventKind {
     MessageAdded(Box<Message>),
     /// The task reached its final status; with every list.
     TaskFinished(Box<Task>),
+    /// The tree was deleted at this moment; told of its root, for all of it.
+    TaskPurged(Timestamp),
 }
 
 impl EventKind {
@@ -128,6 +130,7 @@ impl EventKind {
             Self::ResultChanged { .. } => "result_changed",
             Self::MessageAdded(_) => "message_added",
             Self::TaskFinished(_) => "task_finished",
+            Self::TaskPurged(_) => "task_purged",
         }
     }
 }

@@ -162,7 +162,8 @@ impl Dispatcher {
                     | EventKind::SubtaskAdded(_)
                     | EventKind::ResultChanged { .. }
                     | EventKind::MessageAdded(_)
-                    | EventKind::TaskFinished(_),
+                    | EventKind::TaskFinished(_)
+                    | EventKind::TaskPurged(_),
                     _,
                 ) => {}
             }

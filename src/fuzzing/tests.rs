@@ -60,7 +60,9 @@ fn replay(name: &str, inputs: usize) {
         read(target, bytes);
     }
     let scale = std::env::var("DRYDOCK_TEST_SCALE").map_or(1.0, |scale| {
-        scale.parse::<f64>().expect("DRYDOCK_TEST_SCALE is a number")
+        scale
+            .parse::<f64>()
+            .expect("DRYDOCK_TEST_SCALE is a number")
     });
     let inputs = (inputs as f64 * scale) as usize;
     let seeds: Vec<Vec<u8>> = seeds.into_iter().map(|(_, bytes)| bytes).collect();

@@ -41,7 +41,7 @@ use crate::driver::ledger::LedgerError;
 use crate::driver::simulated::Simulated;
 use crate::executor::{self, Executor};
 use crate::store::{self, Store};
-use crate::tasks::Tasks;
+use crate::tasks::{RetentionHandle, Tasks};
 use crate::watch::{Hub, HubError, HubHandle};
 use designs::LoadedDesigns;
 
@@ -91,6 +91,9 @@ pub enum Error {
     /// A part of the executor panicked: a restart recovers what a half-running one does not.
     #[error("run tasks: a part of the executor panicked")]
     ExecutorPanicked,
+    /// Purging ended by itself.
+    #[error("purge old tasks: the task ended")]
+    RetentionEnded(#[source] Option<JoinError>),
     /// Serving ended by itself.
     #[error("serve calls")]
     Serve(#[source] tonic::transport::Error),
@@ -110,6 +113,7 @@ pub struct Server {
     hub: Hub,
     hub_handle: HubHandle,
     executor: executor::Handle,
+    retention: RetentionHandle,
     health: Health,
     serving: JoinHandle<Result<(), tonic::transport::Error>>,
     /// Ends the listener and lets connections finish their calls.
@@ -160,6 +164,7 @@ impl Server {
         .await
         .map_err(Error::Executor)?;
         let tasks = Tasks::new(store.clone(), hub.clone(), designs, options::tasks(config));
+        let retention = tasks.start_retention(options::retention(config));
         let api = api::routes(tasks).await.map_err(Error::Descriptors)?;
 
         let closing = CancellationToken::new();
@@ -180,6 +185,7 @@ impl Server {
             hub,
             hub_handle,
             executor,
+            retention,
             health: api.health,
             serving,
             closing,
@@ -206,6 +212,7 @@ impl Server {
             never = follow(database, &self.health) => match never {},
             error = self.hub_handle.ended() => Err(Error::Hub(error)),
             () = self.executor.failed() => Err(Error::ExecutorPanicked),
+            ended = self.retention.ended() => Err(Error::RetentionEnded(ended)),
             served = &mut self.serving => Err(why_ended(served)),
         };
         self.drain().await;
@@ -219,6 +226,8 @@ impl Server {
         self.health.not_serving().await;
         // New work is left to others from here on; what runs is brought to a place to stop at.
         let executor = tokio::spawn(self.executor.drain());
+        // One that ended by itself was told of, and may not be polled again.
+        let retention = (!self.retention.is_finished()).then(|| self.retention.stop());
         // Connections only close once their streams have ended, and streams only end when they are told.
         self.hub.drain();
         self.health.end().await;
@@ -237,6 +246,13 @@ impl Server {
             Err(_) => warn!(
                 "trees are still held at the deadline: they are taken over when the lease ends"
             ),
+        }
+        if let Some(retention) = retention {
+            match tokio::time::timeout_at(deadline, retention).await {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => warn!(%error, "purging panicked while draining"),
+                Err(_) => warn!("purging did not stop by the deadline"),
+            }
         }
         match tokio::time::timeout_at(deadline, self.hub_handle.stop()).await {
             Ok(Ok(())) => {}

@@ -8,7 +8,7 @@ use crate::domain::StepKind;
 use crate::driver::simulated::SimulatedOptions;
 use crate::executor::ExecutorOptions;
 use crate::store::StoreOptions;
-use crate::tasks;
+use crate::tasks::{self, RetentionOptions};
 use crate::watch::HubOptions;
 
 pub(super) fn store(config: &Config) -> StoreOptions {
@@ -81,6 +81,14 @@ pub(super) fn tasks(config: &Config) -> tasks::Options {
     tasks::Options {
         max_queued: config.tasks.max_queued.into(),
         default_timeout: config.tasks.timeout,
+        keep_events: config.retention.events,
+    }
+}
+
+pub(super) fn retention(config: &Config) -> RetentionOptions {
+    RetentionOptions {
+        tasks: config.retention.tasks,
+        interval: config.retention.interval,
     }
 }
 

@@ -565,7 +565,8 @@ impl LockedRoot {
                 | EventKind::StatusChanged { .. }
                 | EventKind::SubtaskAdded(_)
                 | EventKind::ResultChanged { .. }
-                | EventKind::TaskFinished(_) => None,
+                | EventKind::TaskFinished(_)
+                | EventKind::TaskPurged(_) => None,
             })
             .collect()
     }
@@ -632,7 +633,8 @@ pub(super) fn event(
         EventKind::StatusChanged { .. }
         | EventKind::ResultChanged { .. }
         | EventKind::MessageAdded(_)
-        | EventKind::TaskFinished(_) => (about.status, about.result.status),
+        | EventKind::TaskFinished(_)
+        | EventKind::TaskPurged(_) => (about.status, about.result.status),
     };
     Event {
         task_id: about.task_id,

@@ -18,6 +18,7 @@ use super::detail;
 use super::error::{Error, WriteError};
 use super::journal::Publisher;
 use super::lock;
+use super::purge;
 use super::record::{Recorded, RootEvents, RowSet, record};
 use super::row::{self, SELECT_TASK};
 use super::sql::{Dialect, ID_COLUMN, IdRow, get, get_count, get_id, json};
@@ -247,6 +248,8 @@ impl Batcher {
                 starts: &starts,
                 designs: &designs,
             };
+            let digests = designs.iter().map(|design| design.digest);
+            purge::keep_designs(self.connections.dialect, &transaction, digests).await?;
             let turn = self.publisher.turn().await;
             match record(self.connections.dialect, &transaction, &rows, events).await? {
                 Recorded::Commits(commits) => Ok((filled, commits, turn)),

@@ -66,6 +66,9 @@ pub(super) async fn read<C: ConnectionTrait>(
         ),
     };
     let found = connection.query_all_raw(statement).await?;
+    // And its floor last: what was purged before the rows were read is below it.
+    let floor = self::clock(dialect, connection).await?.floor;
+    let clock = Clock { floor, ..clock };
     let exhausted = found.len() < rows;
     let total = found.len();
     let mut commits = Vec::with_capacity(total);

@@ -17,6 +17,7 @@ mod apply;
 mod create;
 mod lock;
 mod parts;
+mod purge;
 mod scrub;
 mod terminate;
 
@@ -50,6 +51,7 @@ use tokio::sync::{broadcast, mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 
 pub use error::{Error, OpenError, WriteError};
+pub use purge::{PurgePart, PurgePreview, PurgeQuery, PurgedPart};
 pub use read::{
     Clock, JournalPage, JournalScope, ListPage, ListPosition, MessageQuery, Order, SnapshotScope,
     Tree, View,
@@ -474,6 +476,41 @@ impl Store {
             .calls
             .of(query::messages(connections, &query))
             .await
+    }
+
+    /// Counts the trees that a purge would delete now.
+    pub async fn preview_purge(&self, query: PurgeQuery) -> Result<PurgePreview, Error> {
+        let connections = self.inner.connections.clone();
+        detached(async move {
+            let preview = purge::preview(&connections, &query);
+            connections.calls.of(preview).await
+        })
+        .await
+    }
+
+    /// Deletes the next trees, a bounded number, each whole. Durable when it returns; rows that
+    /// nobody sees any more are left for [`Self::sweep`].
+    pub async fn purge(&self, part: PurgePart) -> Result<PurgedPart, Error> {
+        let (connections, publisher) =
+            (self.inner.connections.clone(), self.inner.publisher.clone());
+        detached(async move {
+            let purge = purge::purge(&connections, &publisher, &part);
+            connections.calls.of(purge).await
+        })
+        .await
+    }
+
+    /// Removes some of the rows that purged trees left behind. False: there were none.
+    pub async fn sweep(&self) -> Result<bool, Error> {
+        let connections = self.inner.connections.clone();
+        detached(async move { connections.calls.of(purge::sweep(&connections)).await }).await
+    }
+
+    /// Whether a task that was not found was in a tree that was purged.
+    pub async fn is_purged(&self, task_id: TaskId) -> Result<bool, Error> {
+        let connections = &self.inner.connections;
+        let is_purged = purge::is_purged(connections, task_id);
+        connections.calls.of(is_purged).await
     }
 
     /// Where the journal stands.

@@ -118,3 +118,21 @@ pub struct JournalPage {
     /// Where the journal stood.
     pub clock: Clock,
 }
+
+impl JournalPage {
+    /// The first position from `after` on that nothing in a page of every tree is missing after;
+    /// `after` itself where nothing was purged. Sequences of all trees together have no holes.
+    pub fn whole_after(&self, after: i64) -> i64 {
+        let (mut whole, mut next) = (after, after + 1);
+        for commit in &self.commits {
+            if commit.first_sequence > next {
+                whole = commit.first_sequence - 1;
+            }
+            next = next.max(commit.last_sequence() + 1);
+        }
+        if next <= self.scanned {
+            whole = self.scanned;
+        }
+        whole
+    }
+}

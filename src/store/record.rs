@@ -275,7 +275,8 @@ fn number(commit: &mut Commit) {
             }
             EventKind::StatusChanged { .. }
             | EventKind::SubtaskAdded(_)
-            | EventKind::ResultChanged { .. } => {}
+            | EventKind::ResultChanged { .. }
+            | EventKind::TaskPurged(_) => {}
         }
     }
 }

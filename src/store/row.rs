@@ -251,7 +251,7 @@ pub(super) fn update_tasks(dialect: Dialect, rows: &str) -> String {
 pub(super) const TASK_SELECT: &str = task_select!();
 
 /// The tables of [`TASK_SELECT`]: `t` is the task, `s` its root's spec, `i` the instance that owns
-/// it.
+/// it. The join with the spec also hides what is left of a tree that was purged and not swept yet.
 pub(super) const TASK_FROM: &str = task_from!();
 
 /// Both, for tasks without their lists.

@@ -36,7 +36,7 @@ pub(super) struct StartRow<'a> {
 /// A design as it is stored.
 #[derive(Serialize)]
 pub(super) struct DesignRow<'a> {
-    digest: &'a str,
+    pub(super) digest: &'a str,
     bytes: String,
     fetched_at: i64,
 }

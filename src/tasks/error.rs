@@ -12,6 +12,9 @@ pub enum Error {
     /// There is no such task.
     #[error("find task {0}")]
     NotFound(TaskId),
+    /// There was such a task; its tree was purged.
+    #[error("find task {0}: it was purged")]
+    Purged(TaskId),
     /// The task's state or kind does not allow it.
     #[error("change task {task_id}: {refusal}")]
     Refused {

@@ -26,6 +26,10 @@ pub mod wait;
 
 pub mod watch;
 
+pub mod purge;
+
+pub mod retention;
+
 pub mod selection;
 
 use std::sync::Arc;
@@ -33,10 +37,14 @@ use std::time::Duration;
 
 pub use designs::{DesignError, Designs};
 pub use error::{Error, Refusal};
+pub use purge::PurgeRequest;
+pub use retention::{RetentionHandle, RetentionOptions};
 pub use retry::{RetryRequest, RetryScope};
 pub use submit::{Submission, Submitted};
 pub use wait::Waited;
 pub use watch::{WatchQuery, WatchStart, Watching};
+
+use tokio::sync::Notify;
 
 use crate::store::Store;
 use crate::watch::Hub;
@@ -49,6 +57,8 @@ pub struct Options {
     pub max_queued: u64,
     /// How long a task may run where its request does not say.
     pub default_timeout: Duration,
+    /// How long the events of a tree are kept after its end, at least.
+    pub keep_events: Duration,
 }
 
 impl Default for Options {
@@ -57,6 +67,7 @@ impl Default for Options {
         Self {
             max_queued: 100_000,
             default_timeout: DAY,
+            keep_events: DAY,
         }
     }
 }
@@ -78,6 +89,8 @@ pub struct Tasks {
     designs: Arc<dyn Designs>,
     options: Options,
     queue_limit: Arc<QueueLimit>,
+    /// Wakes whoever sweeps.
+    purged: Arc<Notify>,
 }
 
 impl Tasks {
@@ -89,6 +102,7 @@ impl Tasks {
             designs,
             options,
             queue_limit: Arc::new(QueueLimit::new(options.max_queued)),
+            purged: Arc::new(Notify::new()),
         }
     }
 }

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use super::Tasks;
 use super::detached::detached;
 use super::error::Error;
+use super::purge::missing;
 use crate::domain::{Message, Task, TaskFilter, TaskId};
 use crate::store::{ListPage, ListPosition, MessageQuery, Order, Tree, View};
 
@@ -31,19 +32,19 @@ impl Tasks {
     ///
     /// # Errors
     ///
-    /// [`Error::NotFound`], [`Error::Store`].
+    /// [`Error::NotFound`], [`Error::Purged`], [`Error::Store`].
     pub async fn get(&self, task_id: TaskId, view: View) -> Result<Task, Error> {
-        self.store
-            .task(task_id, view)
-            .await?
-            .ok_or(Error::NotFound(task_id))
+        match self.store.task(task_id, view).await? {
+            Some(task) => Ok(task),
+            None => Err(missing(&self.store, task_id).await),
+        }
     }
 
     /// A task and what is below it to a number of levels (none: all), parents first: at most 500 tasks.
     ///
     /// # Errors
     ///
-    /// [`Error::NotFound`], [`Error::Store`].
+    /// [`Error::NotFound`], [`Error::Purged`], [`Error::Store`].
     pub async fn tree(
         &self,
         task_id: TaskId,
@@ -52,10 +53,10 @@ impl Tasks {
     ) -> Result<Tree, Error> {
         let store = self.store.clone();
         detached(async move {
-            store
-                .tree(task_id, max_depth, view, TREE_LIMIT)
-                .await?
-                .ok_or(Error::NotFound(task_id))
+            match store.tree(task_id, max_depth, view, TREE_LIMIT).await? {
+                Some(tree) => Ok(tree),
+                None => Err(missing(&store, task_id).await),
+            }
         })
         .await
     }
@@ -81,7 +82,7 @@ impl Tasks {
     ///
     /// # Errors
     ///
-    /// [`Error::NotFound`], [`Error::Store`].
+    /// [`Error::NotFound`], [`Error::Purged`], [`Error::Store`].
     pub async fn messages(
         &self,
         of: MessagesOf,
@@ -90,10 +91,9 @@ impl Tasks {
     ) -> Result<Vec<(TaskId, Message)>, Error> {
         let store = self.store.clone();
         detached(async move {
-            let task = store
-                .task(of.task_id, View::Basic)
-                .await?
-                .ok_or(Error::NotFound(of.task_id))?;
+            let Some(task) = store.task(of.task_id, View::Basic).await? else {
+                return Err(missing(&store, of.task_id).await);
+            };
             let query = MessageQuery {
                 task_id: of.task_id,
                 root_task_id: task.root_task_id,
@@ -111,10 +111,10 @@ impl Tasks {
     pub(super) async fn with_detail(&self, mut task: Task) -> Result<Task, Error> {
         if task.detail.is_none() {
             let full = self.store.task(task.task_id, View::Full).await?;
-            task.detail = full
-                .ok_or(Error::NotFound(task.task_id))?
-                .detail
-                .or_else(|| Some(Box::default()));
+            let Some(full) = full else {
+                return Err(missing(&self.store, task.task_id).await);
+            };
+            task.detail = full.detail.or_else(|| Some(Box::default()));
         }
         Ok(task)
     }

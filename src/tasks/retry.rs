@@ -7,6 +7,7 @@ use std::sync::Arc;
 use super::canonical::Canonical;
 use super::detached::detached;
 use super::error::{Error, Refusal};
+use super::purge::missing;
 use super::submit::{Submission, Submitted};
 use super::{Caller, Tasks};
 use crate::domain::node_filter::{FilterType, NodeFilter, NodeFilterSet};
@@ -69,15 +70,18 @@ impl Tasks {
     ///
     /// # Errors
     ///
-    /// [`Error::NotFound`], [`Error::Refused`], and those of [`Tasks::submit`].
+    /// [`Error::NotFound`], [`Error::Purged`], [`Error::Refused`], and those of [`Tasks::submit`].
     pub async fn retry(&self, caller: Caller, request: RetryRequest) -> Result<Submitted, Error> {
         let tasks = self.clone();
         detached(async move {
-            let original = tasks
-                .store
-                .task(request.task_id, View::Full)
-                .await?
-                .ok_or(Error::NotFound(request.task_id))?;
+            let key = request.request_id.map(|request_id| RequestKey {
+                request_id,
+                body_hash: request.body_hash(),
+            });
+            let original = tasks.store.task(request.task_id, View::Full).await?;
+            let Some(original) = original else {
+                return tasks.without_original(&caller, request.task_id, key).await;
+            };
             let refused = |refusal| Error::Refused {
                 task_id: request.task_id,
                 refusal,
@@ -111,13 +115,25 @@ impl Tasks {
             );
             task.retry = original.retry.saturating_add(1);
             task.retry_of_task_id = Some(original.task_id);
-            let key = request.request_id.map(|request_id| RequestKey {
-                request_id,
-                body_hash: request.body_hash(),
-            });
             tasks.create(&caller, "RetryTask", task, key).await
         })
         .await
+    }
+
+    /// A task that is gone cannot be retried, but what a retry of it created before it went is still
+    /// the answer to the same request.
+    async fn without_original(
+        &self,
+        caller: &Caller,
+        task_id: TaskId,
+        key: Option<RequestKey>,
+    ) -> Result<Submitted, Error> {
+        if let Some(key) = key
+            && let Some(earlier) = self.store.find_created(&caller.actor, &key).await?
+        {
+            return self.answer(earlier, None, Some(key.request_id)).await;
+        }
+        Err(missing(&self.store, task_id).await)
     }
 
     async fn scope_nodes(

@@ -201,7 +201,7 @@ impl Tasks {
     }
 
     /// What the caller is told; `asked` is the detail of a task that is new.
-    async fn answer(
+    pub(super) async fn answer(
         &self,
         created: Created,
         asked: Option<Box<Detail>>,

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::detached::detached;
 use super::error::{Error, Refusal};
+use super::purge::missing;
 use super::{Caller, Tasks};
 use crate::clock;
 use crate::domain::{Task, TaskId};
@@ -15,7 +16,7 @@ impl Tasks {
     ///
     /// # Errors
     ///
-    /// [`Error::NotFound`], [`Error::Refused`], [`Error::RevisionConflict`], [`Error::Store`].
+    /// [`Error::NotFound`], [`Error::Purged`], [`Error::Refused`], [`Error::RevisionConflict`], [`Error::Store`].
     pub async fn terminate(
         &self,
         caller: Caller,
@@ -36,7 +37,7 @@ impl Tasks {
                 Terminated::Accepted(task) | Terminated::Unchanged(task) => {
                     tasks.with_detail(task).await
                 }
-                Terminated::NotFound => Err(Error::NotFound(task_id)),
+                Terminated::NotFound => Err(missing(&tasks.store, task_id).await),
                 Terminated::Refused(task) => Err(Error::Refused {
                     task_id,
                     refusal: if task.is_root() {

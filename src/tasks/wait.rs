@@ -27,7 +27,7 @@ impl Tasks {
     ///
     /// # Errors
     ///
-    /// [`Error::NotFound`], [`Error::Store`], [`Error::Draining`].
+    /// [`Error::NotFound`], [`Error::Purged`], [`Error::Store`], [`Error::Draining`].
     pub async fn wait(&self, task_id: TaskId, timeout: Duration) -> Result<Waited, Error> {
         // Registered before the task is read: what is committed in between is seen either way.
         let commits = self.hub.commits();
@@ -72,7 +72,7 @@ fn finishes(commit: &Commit, task_id: TaskId) -> bool {
     commit.events.iter().any(|event| {
         event.task_id == task_id
             && match event.kind {
-                EventKind::TaskFinished(_) => true,
+                EventKind::TaskFinished(_) | EventKind::TaskPurged(_) => true,
                 EventKind::TaskCreated(_)
                 | EventKind::StatusChanged { .. }
                 | EventKind::SubtaskAdded(_)

@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::Tasks;
 use super::detached::detached;
 use super::error::Error;
+use super::purge::missing;
 use crate::domain::Timestamp;
 use crate::watch::{ResumeToken, Scope, Start, TokenMint, Watch, WatchError, WatchRequest};
 
@@ -49,7 +50,8 @@ impl Tasks {
     ///
     /// # Errors
     ///
-    /// [`Error::ResumeToken`], [`Error::NotFound`], [`Error::Watch`], [`Error::Store`].
+    /// [`Error::ResumeToken`], [`Error::NotFound`], [`Error::Purged`], [`Error::Watch`],
+    /// [`Error::Store`].
     pub async fn watch(&self, query: WatchQuery) -> Result<Watching, Error> {
         let tasks = self.clone();
         detached(async move {
@@ -81,7 +83,9 @@ impl Tasks {
                     tokens,
                     ts: clock.ts,
                 }),
-                (Err(WatchError::NotFound), Some(task_id)) => Err(Error::NotFound(task_id)),
+                (Err(WatchError::NotFound), Some(task_id)) => {
+                    Err(missing(&tasks.store, task_id).await)
+                }
                 (Err(error), _) => Err(Error::Watch(error)),
             }
         })

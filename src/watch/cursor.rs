@@ -307,7 +307,7 @@ impl Cursor {
         tokio::select! {
             page = joined(reading) => {
                 self.reading = None;
-                let page = page?;
+                let page = page.map_err(|error| self.subject.lost(error))?;
                 self.batch.commits = page.commits;
                 self.batch.end = page.scanned;
                 self.batch.room = page.room;

@@ -3,10 +3,11 @@
 use std::io;
 use std::sync::Arc;
 
+use crate::domain::TaskId;
 use crate::store;
 
 /// Why a watch is refused, or ends before its task does. Whatever a client was sent before can be
-/// resumed from, except after [`Self::Expired`].
+/// resumed from, except after [`Self::Purged`] and [`Self::Expired`].
 ///
 /// Causes are shared, because watchers that waited for one snapshot share its failure.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -14,6 +15,9 @@ pub enum WatchError {
     /// There is no such task.
     #[error("watch: no such task")]
     NotFound,
+    /// The watched task's tree was purged before its end was delivered.
+    #[error("watch: task {0} was purged")]
+    Purged(TaskId),
     /// What follows the position is no longer kept.
     #[error("watch: the journal begins after the position")]
     Expired {

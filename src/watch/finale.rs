@@ -24,7 +24,14 @@ pub(super) async fn read_finale(
 ) -> Result<Arc<Published>, WatchError> {
     let task_id = task.task_id;
     let source = Arc::clone(&shared.source);
-    let read = tokio::spawn(async move { source.finishing_commit(&task).await });
+    let read = tokio::spawn(async move {
+        let commit = source.finishing_commit(&task).await?;
+        // A tree goes whole: where its last event is gone, so is the task.
+        if commit.is_none() && source.task(task_id).await?.is_none() {
+            return Err(WatchError::Purged(task_id));
+        }
+        Ok(commit)
+    });
     let commit = joined(read).await?;
     commit
         .as_ref()

@@ -148,6 +148,7 @@ impl Hub {
             } else {
                 clock.last
             };
+            ring.note_lost(head, &page);
             ring.publish(&page.commits, scanned);
         }
 
@@ -243,6 +244,11 @@ impl Hub {
     /// positions are resumable on another replica.
     pub fn drain(&self) {
         self.shared.draining.send_replace(true);
+    }
+
+    /// Whether the hub drains.
+    pub fn is_draining(&self) -> bool {
+        *self.shared.draining.borrow()
     }
 
     /// Resolves when the hub drains.

@@ -31,7 +31,9 @@ pub(super) async fn open(
             if sequence > clock.last {
                 return Err(WatchError::Future);
             }
-            if sequence < clock.floor {
+            // A tree goes whole: the one of a task that is there has lost nothing.
+            let spans_trees = matches!(request.scope, Scope::Fleet(_));
+            if spans_trees && sequence < clock.floor {
                 return Err(WatchError::Expired {
                     oldest: clock.floor,
                     current: clock.last,

@@ -86,7 +86,7 @@ impl Replay {
         };
         let page = self.source.journal(scope, after, events).await?;
         if page.clock.floor > after {
-            self.check_still_whole(scope, &page).await?;
+            self.check_still_whole(scope, after, &page).await?;
         }
         let (commits, scanned, kept) = trim(page, after, bytes);
         let room = room
@@ -99,16 +99,19 @@ impl Replay {
         })
     }
 
-    /// Something after the position was purged before the page was read. Trees are purged whole,
-    /// so one that is still there lost nothing.
+    /// Something after the position was purged, perhaps before the page was read. Trees are purged
+    /// whole, so one that is still there lost nothing.
     async fn check_still_whole(
         &self,
         scope: JournalScope,
+        after: i64,
         page: &JournalPage,
     ) -> Result<(), WatchError> {
-        if let JournalScope::Tree(root_task_id) = scope
-            && self.source.task(root_task_id).await?.is_some()
-        {
+        let is_whole = match scope {
+            JournalScope::Tree(root_task_id) => self.source.task(root_task_id).await?.is_some(),
+            JournalScope::All => page.whole_after(after) == after,
+        };
+        if is_whole {
             return Ok(());
         }
         Err(WatchError::Expired {

@@ -12,6 +12,7 @@ use tokio::sync::watch;
 
 use super::published::Published;
 use crate::domain::{Commit, TaskId};
+use crate::store::JournalPage;
 
 /// The most commits that one read looks at, so that the lock is never held for long.
 const SCAN_LIMIT: usize = 4096;
@@ -105,6 +106,21 @@ impl Ring {
             tree.changed.send_replace(head);
         }
         self.all.send_replace(head);
+    }
+
+    /// To be called with each page that was read after `head`, before it is published. Where
+    /// something was purged before the page was read, the ring begins after that: whoever is
+    /// behind it asks the store, which knows what is missing.
+    pub(super) fn note_lost(&self, head: i64, page: &JournalPage) {
+        let whole = page.whole_after(head);
+        if whole == head {
+            return;
+        }
+        let trees = self.write_lock().begin_after(whole);
+        // Whoever lost everything would otherwise wait for what does not come.
+        for tree in trees {
+            tree.changed.send_replace(whole);
+        }
     }
 
     /// Puts what `interest` finds after `after` into `out`, up to `budget` bytes but one commit
@@ -223,14 +239,26 @@ impl Inner {
             let Some(entry) = self.entries.pop_front() else {
                 break;
             };
-            self.begin = entry.last_sequence;
+            self.begin = self.begin.max(entry.last_sequence);
             self.events -= entry.published.commit.events.len();
             self.bytes -= entry.published.weight();
             if let Some((tree, _)) = self.trees.get(&entry.root_task_id) {
-                tree.evicted.store(entry.last_sequence, Ordering::Relaxed);
+                tree.evicted
+                    .fetch_max(entry.last_sequence, Ordering::Relaxed);
             }
         }
         (woken, self.head)
+    }
+
+    fn begin_after(&mut self, sequence: i64) -> Vec<Arc<Tree>> {
+        self.begin = self.begin.max(sequence);
+        for (tree, _) in self.trees.values() {
+            tree.evicted.fetch_max(sequence, Ordering::Relaxed);
+        }
+        self.trees
+            .values()
+            .map(|(tree, _)| Arc::clone(tree))
+            .collect()
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::error::WatchError;
 use crate::domain::{Commit, Event, EventKind, TaskFilter, TaskId};
 use crate::store::{JournalScope, SnapshotScope};
 
@@ -94,6 +95,17 @@ impl Subject {
                 ..
             } => (task_id == root_task_id).then_some(*task_id),
             Kind::Fleet(_) => None,
+        }
+    }
+
+    /// What it means that the journal lost something after a position. A tree is purged whole, so
+    /// that of a watched task is gone.
+    pub(super) fn lost(&self, error: WatchError) -> WatchError {
+        match (&self.kind, error) {
+            (Kind::Task { task_id, .. }, WatchError::Expired { .. }) => {
+                WatchError::Purged(*task_id)
+            }
+            (Kind::Task { .. } | Kind::Fleet(_), error) => error,
         }
     }
 

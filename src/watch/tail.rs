@@ -127,6 +127,7 @@ impl Tail {
             if page.clock.epoch != self.shared.epoch || page.clock.last < head {
                 return Err(HubError::StoreReplaced);
             }
+            self.shared.ring.note_lost(head, &page);
             self.publish(&page.commits, page.scanned);
             if page.scanned >= page.clock.last {
                 return Ok(());

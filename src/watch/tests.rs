@@ -136,7 +136,7 @@ async fn unknown_tasks_and_impossible_positions_are_refused() {
 
     let error = refused(&hub, of_all(Start::After(4))).await;
     assert!(matches!(error, WatchError::Future), "{error}");
-    let error = refused(&hub, of_task(kept, Start::After(1))).await;
+    let error = refused(&hub, of_all(Start::After(1))).await;
     assert!(
         matches!(
             error,
@@ -147,7 +147,9 @@ async fn unknown_tasks_and_impossible_positions_are_refused() {
         ),
         "{error}"
     );
-    hub.watch(of_task(kept, Start::After(2))).await.unwrap();
+    hub.watch(of_all(Start::After(2))).await.unwrap();
+    // Its own tree lost nothing.
+    hub.watch(of_task(kept, Start::After(1))).await.unwrap();
 }
 
 #[tokio::test]
@@ -163,6 +165,7 @@ async fn a_purge_ends_a_watcher_that_lost_something_and_no_other() {
         .await;
     let mut all = hub.watch(of_all(Start::After(0))).await.unwrap();
     let mut of_kept = hub.watch(of_task(kept, Start::After(0))).await.unwrap();
+    let mut of_old = hub.watch(of_task(old, Start::After(0))).await.unwrap();
     model.finish_tree(old, By::Us);
     for _ in 0..4 {
         model.say(kept, By::Us);
@@ -181,6 +184,11 @@ async fn a_purge_ends_a_watcher_that_lost_something_and_no_other() {
         ),
         "{error}"
     );
+    let error = end(&mut of_old).await;
+    assert!(
+        matches!(error, WatchError::Purged(task_id) if task_id == old),
+        "{error}"
+    );
     assert_eq!(
         take(&mut of_kept, 5).await,
         [
@@ -191,6 +199,38 @@ async fn a_purge_ends_a_watcher_that_lost_something_and_no_other() {
             "message_added 7"
         ]
     );
+}
+
+/// A replica that was cut off from the store for longer than events are kept.
+#[tokio::test]
+async fn what_was_purged_before_the_replica_read_it_is_not_skipped_in_silence() {
+    let model = Model::new();
+    let old = model.create_tree(0, By::Us);
+    let kept = model.create_tree(0, By::Us);
+    let (hub, _handle) = model
+        .hub(HubOptions {
+            poll_interval: Duration::from_millis(5),
+            ..options()
+        })
+        .await;
+    let mut all = hub.watch(of_all(Start::After(2))).await.unwrap();
+    let mut of_kept = hub.watch(of_task(kept, Start::After(2))).await.unwrap();
+    let mut of_old = hub.watch(of_task(old, Start::After(2))).await.unwrap();
+    model.fail(true);
+    model.finish_tree(old, By::Them);
+    model.say(kept, By::Them);
+    model.purge(old);
+    model.fail(false);
+
+    let bound = Duration::from_secs(10);
+    let error = tokio::time::timeout(bound, end(&mut all)).await.unwrap();
+    assert!(
+        matches!(error, WatchError::Expired { oldest: 3, .. }),
+        "{error}"
+    );
+    let error = tokio::time::timeout(bound, end(&mut of_old)).await.unwrap();
+    assert!(matches!(error, WatchError::Purged(_)), "{error}");
+    assert_eq!(take(&mut of_kept, 1).await, ["message_added 4"]);
 }
 
 #[tokio::test]

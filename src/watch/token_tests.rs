@@ -140,8 +140,13 @@ fn positions_are_held_against_the_clock() {
     assert_eq!(decode(&mint.token(10), &scope), Ok(10));
     assert_eq!(decode(&mint.token(1000), &scope), Ok(1000));
     assert_eq!(decode(&mint.token(1001), &scope), Err(TokenError::Future));
+    // What the floor passed was of other trees, or the task is gone with it.
+    assert_eq!(decode(&mint.token(9), &scope), Ok(9));
+    let all = fleet(TaskFilter::default());
+    let mint_of_all = TokenMint::new(&all, CLOCK.epoch);
+    assert_eq!(decode(&mint_of_all.token(10), &all), Ok(10));
     assert_eq!(
-        decode(&mint.token(9), &scope),
+        decode(&mint_of_all.token(9), &all),
         Err(TokenError::Expired {
             oldest: 10,
             current: 1000

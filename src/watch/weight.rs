@@ -21,6 +21,7 @@ pub(super) fn of_event(event: &Event) -> usize {
         EventKind::StatusChanged { reason, task, .. } => reason.len() + of_task(task),
         EventKind::ResultChanged { message, .. } => message.len(),
         EventKind::MessageAdded(message) => of_message(message),
+        EventKind::TaskPurged(_) => 0,
     };
     size_of::<Event>() + NAME + kind
 }

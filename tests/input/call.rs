@@ -2,8 +2,8 @@
 
 use drydock::proto::v1::{
     CreateTaskRequest, GetTaskRequest, GetTaskTreeRequest, ListTaskMessagesRequest,
-    ListTasksRequest, ResolveNodeFilterRequest, RetryTaskRequest, TerminateTaskRequest,
-    WaitTaskRequest, WatchTaskRequest, WatchTasksRequest,
+    ListTasksRequest, PurgeTasksRequest, ResolveNodeFilterRequest, RetryTaskRequest,
+    TerminateTaskRequest, WaitTaskRequest, WatchTaskRequest, WatchTasksRequest,
 };
 use tonic::Status;
 use tonic_types::StatusExt as _;
@@ -26,6 +26,7 @@ pub(crate) enum Call {
     Wait(WaitTaskRequest),
     Terminate(TerminateTaskRequest),
     Retry(RetryTaskRequest),
+    Purge(PurgeTasksRequest),
     Resolve(ResolveNodeFilterRequest),
 }
 
@@ -60,6 +61,7 @@ impl Call {
             Self::Wait(_) => "WaitTask",
             Self::Terminate(_) => "TerminateTask",
             Self::Retry(_) => "RetryTask",
+            Self::Purge(_) => "PurgeTasks",
             Self::Resolve(_) => "ResolveNodeFilter",
         }
     }
@@ -84,6 +86,7 @@ impl Call {
             Self::Wait(request) => tasks.wait_task(request).await.map(drop),
             Self::Terminate(request) => tasks.terminate_task(request).await.map(drop),
             Self::Retry(request) => tasks.retry_task(request).await.map(drop),
+            Self::Purge(request) => tasks.purge_tasks(request).await.map(drop),
             Self::Resolve(request) => {
                 let mut designs = client.designs.clone();
                 designs.resolve_node_filter(request).await.map(drop)

@@ -20,6 +20,7 @@ mod call;
 
 mod creating;
 mod naming;
+mod purging;
 mod reading;
 mod refused;
 mod selecting;

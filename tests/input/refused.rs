@@ -14,7 +14,7 @@ use crate::support::database::Database;
 use crate::support::ledger::Ledger;
 use crate::support::server::Launch;
 use crate::support::site::{Machine, Site};
-use crate::{creating, reading};
+use crate::{creating, purging, reading};
 
 on_both_databases!(every_bad_request_is_refused_whole_with_its_fields);
 
@@ -30,6 +30,7 @@ async fn every_bad_request_is_refused_whole_with_its_fields(database: Database) 
     let client = Client::of(server.address());
     let mut cases = creating::cases(&site.reference());
     cases.extend(reading::cases());
+    cases.extend(purging::cases());
     assert!(cases.len() >= AT_LEAST, "only {} cases", cases.len());
     let names: BTreeSet<_> = cases.iter().map(|case| case.what).collect();
     assert_eq!(names.len(), cases.len(), "two cases have one name");
@@ -78,6 +79,7 @@ async fn check(client: &Client, case: Case) -> Result<(), String> {
 fn every_method_has_a_bad_request() {
     let mut cases = creating::cases("file:///designs/site.yaml");
     cases.extend(reading::cases());
+    cases.extend(purging::cases());
     let tested: BTreeSet<_> = cases.iter().map(|case| case.call.method()).collect();
     let set = FileDescriptorSet::decode(FILE_DESCRIPTOR_SET).expect("the descriptors");
     let ours = set

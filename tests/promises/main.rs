@@ -18,6 +18,8 @@ mod resume;
 
 mod terminate;
 
+mod retention;
+
 mod crash;
 mod crash_points;
 mod cuts;

@@ -15,6 +15,8 @@ use drydock::store::{JournalScope, Order, SnapshotScope, Store, View};
 pub(crate) struct Fold {
     tasks: BTreeMap<TaskId, Folded>,
     last: i64,
+    /// Up to here there may be holes, where trees were purged.
+    floor: i64,
     commits: usize,
     ts: Option<drydock::domain::Timestamp>,
 }
@@ -39,9 +41,9 @@ impl Fold {
 
     /// Takes the next commit of the whole journal.
     pub(crate) fn commit(&mut self, commit: &Commit) {
-        assert_eq!(
-            commit.first_sequence,
-            self.last + 1,
+        assert!(
+            commit.first_sequence == self.last + 1
+                || (self.last + 1..=self.floor + 1).contains(&commit.first_sequence),
             "a hole, or out of order"
         );
         assert!(!commit.events.is_empty(), "an empty commit");
@@ -52,14 +54,30 @@ impl Fold {
         }
         self.last = commit.last_sequence();
         self.commits += 1;
-        let root = &self.tasks[&commit.root_task_id].task;
-        assert_eq!(*root.design_ref, *commit.facts.design_ref);
-        assert_eq!(root.action, commit.facts.action);
+        if let Some(Folded { task: root, .. }) = self.tasks.get(&commit.root_task_id) {
+            assert_eq!(*root.design_ref, *commit.facts.design_ref);
+            assert_eq!(root.action, commit.facts.action);
+        } else {
+            let end = commit.events.last().map(|event| &event.kind);
+            assert!(matches!(end, Some(EventKind::TaskPurged(_))), "{end:?}");
+        }
     }
 
     fn event(&mut self, commit: &Commit, event: &Event, sequence: i64) {
         let id = event.task_id;
         let context = format!("event {sequence} {}: {event:#?}", event.kind.name());
+        if let EventKind::TaskPurged(_) = event.kind {
+            // Its events may be gone by then, as those of its tree.
+            assert_eq!(id, commit.root_task_id, "{context}");
+            assert_eq!(event.subject.before, Some(event.subject.after), "{context}");
+            assert!(event.subject.after.0.is_terminal(), "{context}");
+            self.tasks.retain(|_, folded| {
+                let purged = folded.task.root_task_id == id;
+                assert!(!purged || folded.finished.is_some(), "{context}");
+                !purged
+            });
+            return;
+        }
         if let EventKind::TaskCreated(task) | EventKind::SubtaskAdded(task) = &event.kind {
             assert_eq!(event.subject.before, None, "{context}");
             assert_eq!(task.status, TaskStatus::Requested, "{context}");
@@ -100,7 +118,9 @@ impl Fold {
         assert!(folded.finished.is_none(), "after the end: {context}");
         let before = (folded.task.status, folded.task.result.status);
         match &event.kind {
-            EventKind::TaskCreated(_) | EventKind::SubtaskAdded(_) => unreachable!("handled above"),
+            EventKind::TaskCreated(_) | EventKind::SubtaskAdded(_) | EventKind::TaskPurged(_) => {
+                unreachable!("handled above")
+            }
             EventKind::StatusChanged {
                 previous,
                 cause,
@@ -166,6 +186,7 @@ pub(crate) async fn fold(store: &Store, page: usize) -> Fold {
             .journal(JournalScope::All, scanned, page)
             .await
             .expect("the journal is read");
+        fold.floor = read.clock.floor;
         for commit in &read.commits {
             fold.commit(commit);
         }

@@ -5,9 +5,11 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use drydock::domain::ending::Ending;
-use drydock::domain::{Cause, Reason, RequestId, ResultStatus, StepKind, Task, TaskId, TaskStatus};
+use drydock::domain::{
+    Cause, Reason, RequestId, ResultStatus, StepKind, Task, TaskFilter, TaskId, TaskStatus,
+};
 use drydock::store::{
-    Created, PreviousOwner, Renewal, RootChange, Store, Terminated, TreeWrite, WriteError,
+    Created, PreviousOwner, Renewal, RootChange, Store, Terminated, TreeWrite, View, WriteError,
 };
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestCaseError, TestRunner};
@@ -40,6 +42,8 @@ enum Call {
     },
     /// The last write of all, once more.
     Resend,
+    Purge(usize),
+    Sweep,
 }
 
 /// What a write is about; nodes by ordinal.
@@ -75,6 +79,8 @@ fn call() -> impl Strategy<Value = Call> {
         40 => (root, prop::bool::weighted(0.03), act())
             .prop_map(|(root, stale, act)| Call::Write { root, stale, act }),
         3 => Just(Call::Resend),
+        2 => (0usize..8).prop_map(Call::Purge),
+        1 => Just(Call::Sweep),
     ]
 }
 
@@ -188,6 +194,8 @@ impl History<'_> {
                 assert_eq!(claimed, expected);
             }
             Call::Terminate(number) => self.terminate(*number).await,
+            Call::Purge(number) => self.purge(*number).await,
+            Call::Sweep => drop(self.store.sweep().await.unwrap()),
             Call::Write { root, stale, act } => {
                 let Some(id) = self.root(*root) else { return };
                 let mut write = self.compose(id, act);
@@ -213,6 +221,24 @@ impl History<'_> {
     fn root(&self, number: usize) -> Option<TaskId> {
         let place = number.checked_rem(self.model.order.len())?;
         Some(self.model.order[place])
+    }
+
+    async fn purge(&mut self, number: usize) {
+        let Some(id) = self.root(number) else { return };
+        let expected: Vec<TaskId> = self.model.purge(id).then_some(id).into_iter().collect();
+        let filter = TaskFilter {
+            root_task_id: Some(id),
+            ..TaskFilter::default()
+        };
+        let part = tree::purge_part(filter);
+        let preview = self.store.preview_purge(part.query.clone()).await.unwrap();
+        assert_eq!(preview.sample, expected);
+        let purged = self.store.purge(part).await.unwrap();
+        assert_eq!((purged.roots, purged.next), (expected.clone(), None));
+        for id in expected {
+            assert!(self.store.is_purged(id).await.unwrap());
+            assert_eq!(self.store.task(id, View::Full).await.unwrap(), None);
+        }
     }
 
     async fn create(&mut self, key: Option<u8>, body: u8) {
@@ -393,6 +419,7 @@ impl History<'_> {
 
     /// Holds what is stored against what the model expects.
     async fn conclude(self) {
+        while self.store.sweep().await.unwrap() {}
         assert_tells_the_state(&self.store).await;
         for (id, root) in &self.model.roots {
             let stored = tree::full(&self.store, *id).await;

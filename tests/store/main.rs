@@ -31,6 +31,7 @@ mod list;
 mod message;
 mod node_lock;
 mod outage;
+mod purge;
 mod sequence;
 mod terminate;
 mod write;

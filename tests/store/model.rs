@@ -142,6 +142,19 @@ impl Model {
         }
     }
 
+    /// Deletes a root's tree; false: it is not final.
+    pub(crate) fn purge(&mut self, id: TaskId) -> bool {
+        if !self.roots[&id].task.status.is_terminal() {
+            return false;
+        }
+        self.forget(id);
+        self.roots.remove(&id);
+        self.order.retain(|root| *root != id);
+        self.subtasks.retain(|_, task| task.root_task_id != id);
+        self.keys.retain(|_, (root, _)| *root != id);
+        true
+    }
+
     /// Whether an earlier try of a write without a change of the root was committed.
     fn known(&self, write: &TreeWrite) -> bool {
         let root = &self.roots[&write.root_task_id];
@@ -164,7 +177,8 @@ impl Model {
 
     fn apply(&mut self, write: &TreeWrite) -> Result<TaskStatus, Refusal> {
         let id = write.root_task_id;
-        let root = &self.roots[&id];
+        // It was purged.
+        let root = self.roots.get(&id).ok_or(Refusal::Fenced)?;
         let status = root.task.status;
         if root.epoch != write.epoch {
             return Err(Refusal::Fenced);

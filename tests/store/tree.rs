@@ -7,13 +7,13 @@ use std::time::Duration;
 use drydock::clock;
 use drydock::domain::{
     Action, Cause, Detail, Ending, InstanceId, Message, Outcome, RequestId, ResultStatus,
-    RootFacts, SERVICE_ACTOR, StepKind, Task, TaskId, TaskStatus,
+    RootFacts, SERVICE_ACTOR, StepKind, Task, TaskFilter, TaskId, TaskStatus,
 };
 pub(crate) use drydock::store::Change;
 use drydock::store::{
     AuditRecord, ChangeKind, Claimed, Created, FrozenDesign, NewMessage, NewRoot, NodeLock,
-    RequestKey, RootChange, Start, Store, Terminated, Termination, TreeWrite, View, WriteError,
-    Written,
+    PurgePart, PurgeQuery, RequestKey, RootChange, Start, Store, Terminated, Termination,
+    TreeWrite, View, WriteError, Written,
 };
 use uuid::Uuid;
 
@@ -407,5 +407,24 @@ pub(crate) fn termination(task_id: TaskId) -> Termination {
         actor: Arc::from("grace"),
         reason: Arc::from("wrong rack"),
         expected_revision: None,
+    }
+}
+
+/// The first part of a purge of everything that ended and matches.
+pub(crate) fn purge_part(filter: TaskFilter) -> PurgePart {
+    let now = clock::now();
+    PurgePart {
+        query: PurgeQuery {
+            ended_until: now,
+            filter: Arc::new(filter),
+        },
+        after: None,
+        audit: AuditRecord {
+            ts: now,
+            actor: Arc::from("grace"),
+            rpc: "PurgeTasks",
+            request_id: None,
+            decision: "purged",
+        },
     }
 }

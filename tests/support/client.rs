@@ -8,7 +8,8 @@ use drydock::proto::v1::design_service_client::DesignServiceClient;
 use drydock::proto::v1::task_service_client::TaskServiceClient;
 use drydock::proto::v1::{
     CreateTaskRequest, GetTaskRequest, GetTaskTreeRequest, GetTaskTreeResponse, ListTasksRequest,
-    Task, TaskAction, TaskFilter, TerminateTaskRequest, WatchTaskRequest, WatchTasksRequest,
+    PurgeTasksRequest, PurgeTasksResponse, Task, TaskAction, TaskFilter, TerminateTaskRequest,
+    WatchTaskRequest, WatchTasksRequest,
 };
 use tonic::Status;
 use tonic::transport::{Channel, Endpoint};
@@ -76,6 +77,25 @@ impl Client {
         };
         let answer = self.tasks.clone().terminate_task(request).await;
         answer.expect("the task is told to stop").into_inner()
+    }
+
+    /// Purges what ended `older_than` seconds ago, or says what would be purged.
+    pub(crate) async fn try_purge(
+        &self,
+        older_than: i64,
+        filter: Option<TaskFilter>,
+        force: bool,
+    ) -> Result<PurgeTasksResponse, Status> {
+        let request = PurgeTasksRequest {
+            older_than: Some(prost_types::Duration {
+                seconds: older_than,
+                nanos: 0,
+            }),
+            filter,
+            force,
+        };
+        let answer = self.tasks.clone().purge_tasks(request).await?;
+        Ok(answer.into_inner())
     }
 
     /// Every task there is, roots and subtasks, oldest first.

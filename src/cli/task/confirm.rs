@@ -1,4 +1,4 @@
-//! The question before a command that changes machines.
+//! The question before a command that changes machines, or deletes.
 
 use std::io::{BufRead as _, IsTerminal as _};
 
@@ -9,7 +9,12 @@ use crate::proto::v1::Task;
 
 /// Shows which nodes `action` is about to change, and asks. `preview` is the answer to a dry run.
 pub(super) async fn ask(action: Action, preview: &Task) -> Result<(), Error> {
-    output::note(&question(action, preview));
+    to_continue(&question(action, preview)).await
+}
+
+/// Says what is about to happen, and asks.
+pub(super) async fn to_continue(what: &str) -> Result<(), Error> {
+    output::note(what);
     if !std::io::stdin().is_terminal() {
         return Err(Error::CannotAsk);
     }

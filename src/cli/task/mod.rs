@@ -1,4 +1,4 @@
-//! `drydock task`: create, read, follow and stop tasks.
+//! `drydock task`: create, read, follow, stop and delete tasks.
 
 mod confirm;
 
@@ -7,6 +7,8 @@ mod create;
 mod list;
 
 mod messages;
+
+mod purge;
 
 mod show;
 
@@ -42,6 +44,8 @@ pub(super) enum Command {
     Retry(create::Retry),
     /// Show what a task had to say
     Messages(messages::Messages),
+    /// Delete tasks that ended long ago
+    Purge(Box<purge::Purge>),
 }
 
 impl Command {
@@ -56,6 +60,7 @@ impl Command {
             Self::Terminate(command) => command.run().await,
             Self::Retry(command) => command.run().await,
             Self::Messages(command) => command.run().await,
+            Self::Purge(command) => command.run().await,
         }
     }
 }

@@ -7,7 +7,7 @@ mod work;
 use std::time::Duration;
 
 pub use service::{Database, Design, Http2, Log, LogFormat, Migrate, Server};
-pub use work::{Executor, Simulated, StepTimeouts, Tasks, Watch};
+pub use work::{Executor, Retention, Simulated, StepTimeouts, Tasks, Watch};
 
 const SECOND: Duration = Duration::from_secs(1);
 

@@ -156,6 +156,61 @@ impl StepTimeouts {
     }
 }
 
+/// What is kept of tasks that ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Retention {
+    /// How long the events of a tree, and so the tree, are kept after its end at least.
+    pub events: Duration,
+    /// How long a tree is kept after its end; none: until somebody purges it.
+    pub tasks: Option<Duration>,
+    /// How often trees that are older are looked for.
+    pub interval: Duration,
+}
+
+impl Retention {
+    pub(in crate::config) fn read(reader: &mut Reader) -> Self {
+        const FOREVER: &str = "never";
+        let events = reader.duration(
+            "retention.events",
+            DAY,
+            Duration::ZERO,
+            "How long a finished task and its events are kept at least, whatever a purge asks for.",
+        );
+        let tasks = reader
+            .text(
+                "retention.tasks",
+                FOREVER,
+                "How long after its end a task is purged by itself, or `never`; at least `retention.events`.",
+                |text| match text {
+                    FOREVER => Ok(None),
+                    text => duration::parse(text)
+                        .map(Some)
+                        .map_err(|error| format!("{error}, or `{FOREVER}`")),
+                },
+            )
+            .flatten();
+        reader.check(
+            "retention.tasks",
+            &["retention.events"],
+            tasks.is_none_or(|tasks| tasks >= events),
+            format!(
+                "must be at least retention.events, {}",
+                duration::format(events)
+            ),
+        );
+        Self {
+            events,
+            tasks,
+            interval: reader.duration(
+                "retention.interval",
+                HOUR,
+                SECOND,
+                "How often tasks to purge by itself are looked for.",
+            ),
+        }
+    }
+}
+
 /// Limits of tasks.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Tasks {

@@ -51,6 +51,7 @@ impl Reader<'_> {
             StoredKind::MessageAdded(message) => {
                 EventKind::MessageAdded(Box::new(self.message(message)?))
             }
+            StoredKind::TaskPurged(purged) => EventKind::TaskPurged(read_time(purged)?),
         };
         Ok(Event {
             task_id: read_id(&stored.task_id)?,

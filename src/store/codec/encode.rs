@@ -48,6 +48,7 @@ pub(super) fn event(event: &Event) -> Result<StoredEvent, Error> {
             failure_count: *failure_count,
         }),
         EventKind::MessageAdded(value) => StoredKind::MessageAdded(message(value)?),
+        EventKind::TaskPurged(purged) => StoredKind::TaskPurged(purged.timestamp_micros()),
     };
     Ok(StoredEvent {
         task_id: event.task_id.0.as_bytes().to_vec(),

@@ -57,7 +57,7 @@ pub(super) struct StoredEvent {
     pub(super) status_after: i32,
     #[prost(int32, tag = "11")]
     pub(super) result_after: i32,
-    #[prost(oneof = "StoredKind", tags = "20, 21, 22, 23, 24, 25")]
+    #[prost(oneof = "StoredKind", tags = "20, 21, 22, 23, 24, 25, 26")]
     pub(super) kind: Option<StoredKind>,
 }
 
@@ -75,6 +75,9 @@ pub(super) enum StoredKind {
     MessageAdded(StoredMessage),
     #[prost(message, tag = "25")]
     TaskFinished(Box<StoredTask>),
+    /// When, in microseconds since 1970.
+    #[prost(int64, tag = "26")]
+    TaskPurged(i64),
 }
 
 #[derive(Clone, PartialEq, prost::Message)]

@@ -113,6 +113,7 @@ fn events() -> Vec<Event> {
             failure_count: 1,
         },
         EventKind::TaskFinished(Box::new(task.clone())),
+        EventKind::TaskPurged(task.created),
     ];
     let befores = [None, Some((TaskStatus::Running, ResultStatus::Incomplete))];
     kinds
@@ -169,13 +170,13 @@ fn a_commit_is_read_back_and_its_messages_get_their_sequences() {
             | EventKind::StatusChanged { task, .. } => {
                 task.detail.as_mut().unwrap().messages[1].sequence = 1001;
             }
-            EventKind::ResultChanged { .. } => {}
+            EventKind::ResultChanged { .. } | EventKind::TaskPurged(_) => {}
         }
     }
     assert_eq!(commit.events, expected);
     assert_eq!(commit.progress, progress);
     assert_eq!(*commit.facts, facts());
-    assert_eq!(commit.last_sequence(), 1005);
+    assert_eq!(commit.last_sequence(), 1006);
 }
 
 #[test]

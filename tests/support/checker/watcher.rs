@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::fmt;
 
 use drydock::proto::v1::task_event::Event as Arm;
-use drydock::proto::v1::{Task, TaskEvent};
+use drydock::proto::v1::{Task, TaskEvent, TaskPurged};
 
 use super::known::Known;
 use super::message::{check_envelope, check_token, describe};
@@ -90,6 +90,9 @@ impl Checker {
     /// A checker for a stream that continues a read: of GetTaskTree, or of nothing.
     pub(crate) fn knowing<'a>(scope: Scope, tasks: impl IntoIterator<Item = &'a Task>) -> Self {
         let mut checker = Self::new(scope);
+        let mut tasks: Vec<_> = tasks.into_iter().collect();
+        // Parents first, however they were read: root, node, step.
+        tasks.sort_by_key(|task| (task.parent_task_id.is_some(), !task.step.is_empty()));
         for task in tasks {
             let known = Known::of(task).expect("a task as a read returns it");
             checker.insert(&task.task_id, known);
@@ -169,10 +172,7 @@ impl Checker {
             Arm::MessageAdded(message) => self.message_added(event, message),
             Arm::BuildDataAdded(_) => self.known(event).map(drop),
             Arm::TaskFinished(task) => self.task_finished(event, task),
-            Arm::TaskPurged(_) => match self.known(event)?.finished {
-                Some(_) => Ok(()),
-                None => Err("the task is purged before its end".to_owned()),
-            },
+            Arm::TaskPurged(purged) => self.task_purged(event, purged),
             Arm::Snapshot(_)
             | Arm::SnapshotComplete(_)
             | Arm::ProgressChanged(_)
@@ -252,6 +252,28 @@ impl Checker {
         if known.finished.is_some() {
             return Err("the task is over".to_owned());
         }
+        Ok(())
+    }
+
+    /// The end of a whole tree, of which nothing is told any more.
+    fn task_purged(&mut self, event: &TaskEvent, purged: &TaskPurged) -> Check {
+        let known = self.known(event)?;
+        if known.parent.is_some() || event.root_task_id != event.task_id {
+            return Err("a subtask is purged without its tree".to_owned());
+        }
+        if known.finished.is_none() || known.below.open > 0 {
+            return Err("the task is purged before its end".to_owned());
+        }
+        if known.revision != event.revision {
+            return Err("the purge changed the task's revision".to_owned());
+        }
+        if purged.purged.is_none() {
+            return Err("it does not say when the task was purged".to_owned());
+        }
+        if self.scope != Scope::Fleet {
+            return Err("it comes instead of the end of the watched task".to_owned());
+        }
+        self.tasks.retain(|_, task| task.root != event.root_task_id);
         Ok(())
     }
 
