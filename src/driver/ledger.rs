@@ -88,6 +88,8 @@ pub struct Mark {
     pub starts: u32,
     /// How the last attempt ended; none while it goes on.
     pub ended: Option<LineOutcome>,
+    /// Whose the last attempt is, by its fencing token.
+    pub epoch: i64,
 }
 
 /// Why the ledger cannot be used.
@@ -318,9 +320,16 @@ impl Drop for Writer {
     }
 }
 
-/// Applies a line to what is remembered.
+/// Applies a line to what is remembered. Another process's lines are read late: what an earlier owner of
+/// the task did before a later one began counts as an attempt, and says nothing of the later one.
 fn remember(marks: &mut HashMap<TaskId, Mark>, line: &Line) {
     let task_id = TaskId(line.task_id);
+    if let Some(mark) = marks.get_mut(&task_id)
+        && line.epoch < mark.epoch
+    {
+        mark.starts += u32::from(line.event == LineEvent::Start);
+        return;
+    }
     match line.event {
         LineEvent::Start => {
             let starts = marks.get(&task_id).map_or(0, |mark| mark.starts) + 1;
@@ -330,6 +339,7 @@ fn remember(marks: &mut HashMap<TaskId, Mark>, line: &Line) {
                     started: line.ts,
                     starts,
                     ended: None,
+                    epoch: line.epoch,
                 },
             );
         }

@@ -182,3 +182,29 @@ async fn a_call_that_is_dropped_while_it_waits_is_remembered() {
     drop(ledger);
     assert!(Ledger::open(&path).unwrap().mark(task_id).is_some());
 }
+
+/// The successor of a dead process begins its step again, and only then reads what that one had done.
+#[tokio::test]
+async fn what_an_earlier_owner_did_does_not_end_what_a_later_one_does() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("ledger");
+    let (ours, theirs) = (Ledger::open(&path).unwrap(), Ledger::open(&path).unwrap());
+    let task_id = TaskId::new_root();
+    for event in [LineEvent::Start, LineEvent::End] {
+        let theirs_alone = Line {
+            instance: Uuid::from_u128(1),
+            ..line(event, task_id, Policy::Converge, 1)
+        };
+        theirs.record(theirs_alone).await.unwrap();
+    }
+    // Its writer is joined: every line is in the file.
+    drop(theirs);
+    let again = Line {
+        epoch: 2,
+        ..line(LineEvent::Start, task_id, Policy::Converge, 1)
+    };
+    ours.record(again).await.unwrap();
+    ours.catch_up().unwrap();
+    let mark = ours.mark(task_id).expect("it goes on");
+    assert_eq!((mark.ended, mark.starts, mark.epoch), (None, 2, 2));
+}
