@@ -1,7 +1,6 @@
-//! YAML that is read, YAML that is refused, and how fast bombs are.
+//! YAML that is read, and YAML that is refused.
 
 use std::fmt::Write as _;
-use std::time::{Duration, Instant};
 
 use serde_json::json;
 
@@ -88,7 +87,7 @@ fn fields_are_located() {
 }
 
 #[test]
-fn bombs_are_refused_quickly() {
+fn bombs_are_refused() {
     let mut laughs = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n".to_owned();
     for level in 1..12 {
         let alias = format!("*a{}", level - 1);
@@ -137,11 +136,7 @@ fn bombs_are_refused_quickly() {
         ("tags", format!("a: {}", "!x ".repeat(50_000))),
         ("a long key", format!("{}: 1", "k".repeat(1 << 20))),
     ] {
-        let started = Instant::now();
         let error = refused(&text);
-        let took = started.elapsed();
-        // An unoptimized build on a busy machine; optimized it is a small part of that.
-        assert!(took < Duration::from_secs(5), "{name} took {took:?}");
         assert!(error.message.len() < 300, "{name}: {}", error.message);
     }
 }

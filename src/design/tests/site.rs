@@ -1,7 +1,6 @@
 //! Inventories: values that are unusable, sites of full size, and the example.
 
 use std::fmt::Write as _;
-use std::time::{Duration, Instant};
 
 use super::super::support::{TestResult, codes, design, errors};
 use super::*;
@@ -67,7 +66,7 @@ fn a_node_has_a_most_of_tags() {
 }
 
 #[test]
-fn ten_thousand_nodes_load_in_seconds() -> TestResult {
+fn ten_thousand_nodes_load() -> TestResult {
     let mut text = "schema: drydock/Region/v1\nmetadata: {name: large}\n---\n\
                     schema: drydock/HostProfile/v1\nmetadata: {name: p}\ndata:\n  \
                     oob: {type: simulated}\n  metadata: {tags: [a, b, c]}\n"
@@ -84,14 +83,10 @@ fn ten_thousand_nodes_load_in_seconds() -> TestResult {
         )?;
     }
 
-    let started = Instant::now();
     let design = design(&text)?;
-    let took = started.elapsed();
 
     assert_eq!(design.inventory.nodes().len(), 10_000);
     assert!(design.stored.len() < text.len() / 5);
-    // Without optimization, on a machine that also runs other tests.
-    assert!(took < Duration::from_secs(20), "{took:?}");
     Ok(())
 }
 
