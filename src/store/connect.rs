@@ -33,13 +33,10 @@ const POSTGRES_READERS: u32 = 14;
 /// from the reads, so that no herd of readers keeps a write waiting.
 const POSTGRES_WRITERS: u32 = 4;
 
-/// Settings of the planner.
-type Plans = &'static [(&'static str, &'static str)];
-
-/// What the planner is told about reads. It keeps a plan that was made while a table was small, when
-/// reading all of it was cheapest, until the table is analyzed: a minute in which a new store may
-/// have come to a million tasks. Each read has an index, so it is to take it from the beginning.
-const READ_PLANS: Plans = &[
+/// What the planner is told. It keeps a plan that was made while a table was small, when reading all
+/// of it was cheapest, until the table is analyzed: a minute in which a new store may have come to a
+/// million tasks. Every statement has an index, so it is to take it from the beginning.
+const PLANS: &[(&str, &str)] = &[
     ("enable_seqscan", "off"),
     ("enable_hashjoin", "off"),
     ("enable_mergejoin", "off"),
@@ -240,7 +237,7 @@ fn lock_file(path: &Path) -> Result<File, OpenError> {
 
 async fn open_postgres(url: &str) -> Result<Connections, OpenError> {
     let (calls, leases) = (Answers::within(CALL_BOUND), Answers::within(LEASE_BOUND));
-    let pool = |connections: u32, name: &'static str, answers: &Answers, plans: Plans| {
+    let pool = |connections: u32, name: &'static str, answers: &Answers| {
         let answers = answers.clone();
         let mut options = ConnectOptions::new(url);
         options
@@ -253,7 +250,7 @@ async fn open_postgres(url: &str) -> Result<Connections, OpenError> {
             .map_sqlx_postgres_opts(move |options| {
                 options
                     .application_name(name)
-                    .options(plans.iter().copied())
+                    .options(PLANS.iter().copied())
                     .options([
                         ("lock_timeout", "2s"),
                         ("statement_timeout", "10s"),
@@ -268,9 +265,9 @@ async fn open_postgres(url: &str) -> Result<Connections, OpenError> {
     let connect = async |options| Database::connect(options).await.map_err(OpenError::Connect);
     let connections = Connections {
         dialect: Dialect::Postgres,
-        read: connect(pool(POSTGRES_READERS, "drydock-read", &calls, READ_PLANS)).await?,
-        write: connect(pool(POSTGRES_WRITERS, "drydock-write", &calls, &[])).await?,
-        lease: connect(pool(POSTGRES_LEASES, "drydock-lease", &leases, &[])).await?,
+        read: connect(pool(POSTGRES_READERS, "drydock-read", &calls)).await?,
+        write: connect(pool(POSTGRES_WRITERS, "drydock-write", &calls)).await?,
+        lease: connect(pool(POSTGRES_LEASES, "drydock-lease", &leases)).await?,
         calls,
         leases,
         _lock: None,
