@@ -7,9 +7,11 @@
 //! held to the commit, which is what makes commit order the order of sequences.
 
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 
 use sea_orm::{ConnectionTrait, DatabaseTransaction};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Mutex, mpsc, oneshot};
+use tokio::task::JoinHandle;
 
 use super::apply::{Applied, LockedRoot, MessageRow, Roots, Rows};
 use super::connect::Connections;
@@ -32,41 +34,70 @@ const MAX_BATCH: usize = 512;
 /// The most writes that wait for a batch. Callers beyond it wait for room, so memory is bounded.
 const MAX_QUEUED: usize = 4096;
 
+/// Batches of creates at once, where the database has room for several: while one commits, the
+/// other's rows are written.
+const CREATE_BATCHES: usize = 1;
+
 /// One write and who waits for it.
 pub(super) enum Request {
     Create(Box<NewRoot>, oneshot::Sender<Result<Created, Error>>),
     Tree(Box<TreeWrite>, oneshot::Sender<Result<Written, WriteError>>),
 }
 
-/// A queue into the batches.
-pub(super) fn queue() -> (mpsc::Sender<Request>, mpsc::Receiver<Request>) {
-    mpsc::channel(MAX_QUEUED)
+/// The queues into the batches. The batches end when the last clone is gone and they are empty.
+///
+/// Creates touch nothing that a tree's owner writes, so they have batches of their own: neither
+/// waits while the other's rows are written, and a root that stays locked delays no create.
+#[derive(Clone)]
+pub(super) struct Queues {
+    creates: mpsc::Sender<Request>,
+    trees: mpsc::Sender<Request>,
 }
 
-/// Commits batches until every sender is gone and the queue is empty.
-pub(super) async fn run(
-    connections: Connections,
-    mut requests: mpsc::Receiver<Request>,
-    publisher: Publisher,
-) {
-    let batcher = Batcher {
-        sql: Sql::new(connections.dialect),
-        connections,
-        publisher,
-    };
-    let mut waiting: Vec<Request> = Vec::new();
-    loop {
-        // Writes whose root another transaction held go first, and then wait for its lock. They go
-        // alone: whoever shared their batch would share the failure of a lock that is not freed.
-        let skip_locked = waiting.is_empty();
-        if skip_locked && requests.recv_many(&mut waiting, MAX_BATCH).await == 0 {
-            return;
-        }
-        waiting = batcher
-            .commit(std::mem::take(&mut waiting), skip_locked)
-            .await;
+impl Queues {
+    /// Starts the batches.
+    pub(super) fn start(
+        connections: &Connections,
+        publisher: &Publisher,
+    ) -> (Self, Vec<JoinHandle<()>>) {
+        let create_batches = match connections.dialect {
+            // The file has one writer.
+            Dialect::Sqlite => 1,
+            Dialect::Postgres => CREATE_BATCHES,
+        };
+        let mut batches = Vec::new();
+        let mut queue = |count: usize| {
+            let (sender, receiver) = mpsc::channel(MAX_QUEUED);
+            let requests = Arc::new(Mutex::new(receiver));
+            batches.extend((0..count).map(|_| {
+                let batcher = Batcher {
+                    sql: Sql::new(connections.dialect),
+                    connections: connections.clone(),
+                    publisher: publisher.clone(),
+                };
+                tokio::spawn(batcher.run(Arc::clone(&requests)))
+            }));
+            sender
+        };
+        let queues = Self {
+            creates: queue(create_batches),
+            // One: two would take the same roots' locks from each other.
+            trees: queue(1),
+        };
+        (queues, batches)
+    }
+
+    /// Queues a write; waits while the queue is full.
+    pub(super) async fn send(&self, request: Request) -> Result<(), Error> {
+        let queue = match &request {
+            Request::Create(..) => &self.creates,
+            Request::Tree(..) => &self.trees,
+        };
+        queue.send(request).await.map_err(|_| Error::Closed)
     }
 }
+
+type Requests = Arc<Mutex<mpsc::Receiver<Request>>>;
 
 /// The statements of a batch.
 struct Sql {
@@ -136,6 +167,24 @@ struct Batcher {
 }
 
 impl Batcher {
+    /// Commits batches until every sender is gone and the queue is empty.
+    async fn run(self, requests: Requests) {
+        let mut waiting: Vec<Request> = Vec::new();
+        loop {
+            // Writes whose root another transaction held go first, and then wait for its lock. They
+            // go alone: whoever shared their batch would share the failure of a lock that is not
+            // freed.
+            let skip_locked = waiting.is_empty();
+            if skip_locked {
+                let mut requests = requests.lock().await;
+                if requests.recv_many(&mut waiting, MAX_BATCH).await == 0 {
+                    return;
+                }
+            }
+            waiting = self.commit(std::mem::take(&mut waiting), skip_locked).await;
+        }
+    }
+
     /// Commits what it can, answers it, and gives back the writes whose roots were held.
     async fn commit(&self, requests: Vec<Request>, skip_locked: bool) -> Vec<Request> {
         let mut creations = Vec::new();

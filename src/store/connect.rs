@@ -29,9 +29,9 @@ const SQLITE_READERS: u32 = 6;
 /// PostgreSQL connections for reads: snapshots and replays are fewer at once than these.
 const POSTGRES_READERS: u32 = 14;
 
-/// PostgreSQL connections for writes: batches use one, terminations and claims the others. Apart
+/// PostgreSQL connections for writes: batches use three, terminations and claims the others. Apart
 /// from the reads, so that no herd of readers keeps a write waiting.
-const POSTGRES_WRITERS: u32 = 4;
+const POSTGRES_WRITERS: u32 = 6;
 
 /// What the planner is told. It keeps a plan that was made while a table was small, when reading all
 /// of it was cheapest, until the table is analyzed: a minute in which a new store may have come to a

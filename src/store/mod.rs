@@ -47,7 +47,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::{broadcast, mpsc, oneshot, watch};
+use tokio::sync::{broadcast, oneshot, watch};
 use tokio::task::JoinHandle;
 
 pub use error::{Error, OpenError, WriteError};
@@ -66,7 +66,7 @@ pub use write::{
 use crate::domain::{
     Commit, InstanceId, Message, ResultStatus, Task, TaskFilter, TaskId, TaskStatus, Timestamp,
 };
-use batch::Request;
+use batch::{Queues, Request};
 use claim::Wanted;
 use connect::Connections;
 use gather::{Found, Gatherer};
@@ -123,8 +123,8 @@ struct Inner {
     publisher: Publisher,
     doorbell: watch::Sender<u64>,
     /// None once the store closes.
-    requests: Mutex<Option<mpsc::Sender<Request>>>,
-    batches: Mutex<Option<JoinHandle<()>>>,
+    queues: Mutex<Option<Queues>>,
+    batches: Mutex<Vec<JoinHandle<()>>>,
     /// None once the store closes.
     gatherer: Mutex<Option<Gatherer>>,
     readers: Mutex<Vec<JoinHandle<()>>>,
@@ -157,8 +157,7 @@ impl Store {
                 )));
             }
         }
-        let (sender, receiver) = batch::queue();
-        let batches = tokio::spawn(batch::run(connections.clone(), receiver, publisher.clone()));
+        let (queues, batches) = Queues::start(&connections, &publisher);
         let (gatherer, readers) = Gatherer::start(&connections);
         Ok(Self {
             inner: Arc::new(Inner {
@@ -166,8 +165,8 @@ impl Store {
                 lease: options.lease,
                 publisher,
                 doorbell,
-                requests: Mutex::new(Some(sender)),
-                batches: Mutex::new(Some(batches)),
+                queues: Mutex::new(Some(queues)),
+                batches: Mutex::new(batches),
                 gatherer: Mutex::new(Some(gatherer)),
                 readers: Mutex::new(readers),
                 bells,
@@ -177,12 +176,12 @@ impl Store {
 
     /// Commits what is queued, refuses what comes later, and closes every connection.
     pub async fn close(&self) {
-        drop(lock(&self.inner.requests).take());
-        let batches = lock(&self.inner.batches).take();
-        if let Some(batches) = batches
-            && let Err(error) = batches.await
-        {
-            tracing::error!(%error, "the store's batches ended badly");
+        drop(lock(&self.inner.queues).take());
+        let batches = std::mem::take(&mut *lock(&self.inner.batches));
+        for batches in batches {
+            if let Err(error) = batches.await {
+                tracing::error!(%error, "the store's batches ended badly");
+            }
         }
         drop(lock(&self.inner.gatherer).take());
         let readers = std::mem::take(&mut *lock(&self.inner.readers));
@@ -264,8 +263,8 @@ impl Store {
     }
 
     async fn send(&self, request: Request) -> Result<(), Error> {
-        let sender = lock(&self.inner.requests).clone().ok_or(Error::Closed)?;
-        sender.send(request).await.map_err(|_| Error::Closed)
+        let queues = lock(&self.inner.queues).clone().ok_or(Error::Closed)?;
+        queues.send(request).await
     }
 
     /// Registers this process as an instance with a full lease.
