@@ -7,15 +7,13 @@
 //! held to the commit, which is what makes commit order the order of sequences.
 
 use std::collections::{HashMap, HashSet};
-use std::sync::Arc;
 
 use sea_orm::{ConnectionTrait, DatabaseTransaction};
-use tokio::sync::{Mutex, mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
 use super::apply::{Applied, LockedRoot, MessageRow, Roots, Rows};
 use super::connect::Connections;
-use super::create;
 use super::detail;
 use super::error::{Error, WriteError};
 use super::journal::Publisher;
@@ -25,7 +23,7 @@ use super::record::{Recorded, RootEvents, RowSet, record};
 use super::row::{self, SELECT_TASK};
 use super::sql::{Dialect, ID_COLUMN, IdRow, get, get_count, get_id, json};
 use super::start;
-use super::write::{Created, NewRoot, RootChange, TreeWrite, Written};
+use super::write::{RootChange, TreeWrite, Written};
 use crate::domain::{Task, TaskId, TaskStatus};
 
 /// The most writes that share a transaction: more only make the others wait longer.
@@ -34,70 +32,26 @@ const MAX_BATCH: usize = 512;
 /// The most writes that wait for a batch. Callers beyond it wait for room, so memory is bounded.
 const MAX_QUEUED: usize = 4096;
 
-/// Batches of creates at once, where the database has room for several: while one commits, the
-/// other's rows are written.
-const CREATE_BATCHES: usize = 1;
-
-/// One write and who waits for it.
-pub(super) enum Request {
-    Create(Box<NewRoot>, oneshot::Sender<Result<Created, Error>>),
-    Tree(Box<TreeWrite>, oneshot::Sender<Result<Written, WriteError>>),
+/// A write and who waits for it.
+pub(super) struct Request {
+    pub(super) write: Box<TreeWrite>,
+    pub(super) reply: oneshot::Sender<Result<Written, WriteError>>,
 }
 
-/// The queues into the batches. The batches end when the last clone is gone and they are empty.
-///
-/// Creates touch nothing that a tree's owner writes, so they have batches of their own: neither
-/// waits while the other's rows are written, and a root that stays locked delays no create.
-#[derive(Clone)]
-pub(super) struct Queues {
-    creates: mpsc::Sender<Request>,
-    trees: mpsc::Sender<Request>,
+/// Starts the batches, which end when the last clone of the queue is gone and it is empty. One at a
+/// time: two would take the same roots' locks from each other.
+pub(super) fn start(
+    connections: &Connections,
+    publisher: &Publisher,
+) -> (mpsc::Sender<Request>, JoinHandle<()>) {
+    let (sender, requests) = mpsc::channel(MAX_QUEUED);
+    let batcher = Batcher {
+        sql: Sql::new(connections.dialect),
+        connections: connections.clone(),
+        publisher: publisher.clone(),
+    };
+    (sender, tokio::spawn(batcher.run(requests)))
 }
-
-impl Queues {
-    /// Starts the batches.
-    pub(super) fn start(
-        connections: &Connections,
-        publisher: &Publisher,
-    ) -> (Self, Vec<JoinHandle<()>>) {
-        let create_batches = match connections.dialect {
-            // The file has one writer.
-            Dialect::Sqlite => 1,
-            Dialect::Postgres => CREATE_BATCHES,
-        };
-        let mut batches = Vec::new();
-        let mut queue = |count: usize| {
-            let (sender, receiver) = mpsc::channel(MAX_QUEUED);
-            let requests = Arc::new(Mutex::new(receiver));
-            batches.extend((0..count).map(|_| {
-                let batcher = Batcher {
-                    sql: Sql::new(connections.dialect),
-                    connections: connections.clone(),
-                    publisher: publisher.clone(),
-                };
-                tokio::spawn(batcher.run(Arc::clone(&requests)))
-            }));
-            sender
-        };
-        let queues = Self {
-            creates: queue(create_batches),
-            // One: two would take the same roots' locks from each other.
-            trees: queue(1),
-        };
-        (queues, batches)
-    }
-
-    /// Queues a write; waits while the queue is full.
-    pub(super) async fn send(&self, request: Request) -> Result<(), Error> {
-        let queue = match &request {
-            Request::Create(..) => &self.creates,
-            Request::Tree(..) => &self.trees,
-        };
-        queue.send(request).await.map_err(|_| Error::Closed)
-    }
-}
-
-type Requests = Arc<Mutex<mpsc::Receiver<Request>>>;
 
 /// The statements of a batch.
 struct Sql {
@@ -152,7 +106,6 @@ impl Fate {
 
 /// What a batch leaves to be recorded.
 struct Filled<'a> {
-    created: Vec<Created>,
     fates: Vec<Fate>,
     rows: Rows,
     /// The writes that are applied.
@@ -168,18 +121,15 @@ struct Batcher {
 
 impl Batcher {
     /// Commits batches until every sender is gone and the queue is empty.
-    async fn run(self, requests: Requests) {
+    async fn run(self, mut requests: mpsc::Receiver<Request>) {
         let mut waiting: Vec<Request> = Vec::new();
         loop {
             // Writes whose root another transaction held go first, and then wait for its lock. They
             // go alone: whoever shared their batch would share the failure of a lock that is not
             // freed.
             let skip_locked = waiting.is_empty();
-            if skip_locked {
-                let mut requests = requests.lock().await;
-                if requests.recv_many(&mut waiting, MAX_BATCH).await == 0 {
-                    return;
-                }
+            if skip_locked && requests.recv_many(&mut waiting, MAX_BATCH).await == 0 {
+                return;
             }
             waiting = self.commit(std::mem::take(&mut waiting), skip_locked).await;
         }
@@ -187,32 +137,23 @@ impl Batcher {
 
     /// Commits what it can, answers it, and gives back the writes whose roots were held.
     async fn commit(&self, requests: Vec<Request>, skip_locked: bool) -> Vec<Request> {
-        let mut creations = Vec::new();
-        let mut writes = Vec::new();
-        for request in requests {
-            match request {
-                Request::Create(root, reply) => creations.push((root, reply)),
-                Request::Tree(write, reply) => writes.push((write, reply)),
-            }
-        }
-        let roots: Vec<&NewRoot> = creations.iter().map(|(root, _)| root.as_ref()).collect();
-        let trees: Vec<&TreeWrite> = writes.iter().map(|(write, _)| write.as_ref()).collect();
-        let result = self.transact(&roots, &trees, skip_locked).await;
-        let shared = match result {
-            Ok((created, outcomes)) => {
+        let writes: Vec<&TreeWrite> = requests
+            .iter()
+            .map(|request| request.write.as_ref())
+            .collect();
+        let shared = match self.transact(&writes, skip_locked).await {
+            Ok(outcomes) => {
                 let mut again = Vec::new();
-                // A caller that went away finds its answer in the store: nobody is told.
-                for ((_, reply), created) in creations.into_iter().zip(created) {
-                    reply.send(Ok(created)).ok();
-                }
-                for ((write, reply), outcome) in writes.into_iter().zip(outcomes) {
+                for (request, outcome) in requests.into_iter().zip(outcomes) {
+                    // A caller that went away finds its answer in the store: nobody is told.
                     match outcome {
-                        Outcome::Skipped => again.push(Request::Tree(write, reply)),
+                        Outcome::Skipped => again.push(request),
                         Outcome::Refused(error) => {
-                            reply.send(self.refused(&write, error).await).ok();
+                            let refused = self.refused(&request.write, error).await;
+                            request.reply.send(refused).ok();
                         }
                         Outcome::Written(written) => {
-                            reply.send(Ok(written)).ok();
+                            request.reply.send(Ok(written)).ok();
                         }
                     }
                 }
@@ -223,14 +164,7 @@ impl Batcher {
             Err(BatchError::Store(error @ Error::Unavailable(_))) => Some(error),
             Err(BatchError::Store(_) | BatchError::Mismatch) => None,
         };
-        for (root, reply) in creations {
-            let created = match &shared {
-                Some(error) => Err(error.clone()),
-                None => self.create_alone(&root).await,
-            };
-            reply.send(created).ok();
-        }
-        for (write, reply) in writes {
+        for Request { write, reply } in requests {
             let written = match &shared {
                 Some(error) => Err(WriteError::Store(error.clone())),
                 None => self.write_alone(&write).await,
@@ -240,17 +174,9 @@ impl Batcher {
         Vec::new()
     }
 
-    async fn create_alone(&self, root: &NewRoot) -> Result<Created, Error> {
-        match self.transact(&[root], &[], false).await {
-            Ok((mut created, _)) => created.pop().ok_or(Error::Closed),
-            Err(BatchError::Store(error)) => Err(error),
-            Err(BatchError::Mismatch) => Err(Error::Closed),
-        }
-    }
-
     async fn write_alone(&self, write: &TreeWrite) -> Result<Written, WriteError> {
-        match self.transact(&[], &[write], false).await {
-            Ok((_, mut outcomes)) => match outcomes.pop() {
+        match self.transact(&[write], false).await {
+            Ok(mut outcomes) => match outcomes.pop() {
                 Some(Outcome::Written(written)) => Ok(written),
                 Some(Outcome::Refused(error)) => self.refused(write, error).await,
                 Some(Outcome::Skipped) | None => Err(WriteError::Store(Error::Closed)),
@@ -271,23 +197,21 @@ impl Batcher {
     /// One transaction with all of it, within the bound of a call.
     async fn transact(
         &self,
-        roots: &[&NewRoot],
         writes: &[&TreeWrite],
         skip_locked: bool,
-    ) -> Result<(Vec<Created>, Vec<Outcome>), BatchError> {
-        let transaction = self.transaction(roots, writes, skip_locked);
+    ) -> Result<Vec<Outcome>, BatchError> {
+        let transaction = self.transaction(writes, skip_locked);
         self.connections.calls.of(transaction).await
     }
 
     async fn transaction(
         &self,
-        roots: &[&NewRoot],
         writes: &[&TreeWrite],
         skip_locked: bool,
-    ) -> Result<(Vec<Created>, Vec<Outcome>), BatchError> {
+    ) -> Result<Vec<Outcome>, BatchError> {
         let transaction = self.connections.begin_write().await?;
         let done = async {
-            let mut filled = self.fill(&transaction, roots, writes, skip_locked).await?;
+            let mut filled = self.fill(&transaction, writes, skip_locked).await?;
             let events = std::mem::take(&mut filled.events);
             let (starts, designs) = start::rows(&filled.applied);
             let rows = RowSet {
@@ -320,7 +244,7 @@ impl Batcher {
             .map(|commit| (commit.root_task_id, commit.first_sequence))
             .collect();
         turn.publish(commits);
-        let outcomes = filled
+        Ok(filled
             .fates
             .into_iter()
             .map(|fate| match fate {
@@ -334,15 +258,13 @@ impl Batcher {
                         .collect(),
                 }),
             })
-            .collect();
-        Ok((filled.created, outcomes))
+            .collect())
     }
 
     /// Everything that must be known before the batch is recorded.
     async fn fill<'a>(
         &self,
         transaction: &DatabaseTransaction,
-        roots: &[&NewRoot],
         writes: &[&'a TreeWrite],
         skip_locked: bool,
     ) -> Result<Filled<'a>, BatchError> {
@@ -381,7 +303,6 @@ impl Batcher {
                 }
             });
         }
-        let created = create::insert(dialect, transaction, roots).await?;
         self.conclude(transaction, &mut locked, &mut rows).await?;
         if !rows.family.is_sound() {
             return Err(BatchError::Mismatch);
@@ -390,14 +311,12 @@ impl Batcher {
             .extend(locked.values().filter_map(LockedRoot::update_row));
         lock::undo(dialect, transaction, locks, &applied).await?;
         lock::give_back(dialect, transaction, &applied).await?;
-        let (created, fresh): (Vec<_>, Vec<_>) = created.into_iter().unzip();
         let messages = std::mem::take(&mut rows.messages);
         Ok(Filled {
-            created,
             fates: fates.into_iter().flatten().collect(),
             rows,
             applied,
-            events: gather(locked, fresh.into_iter().flatten(), messages),
+            events: gather(locked, messages),
         })
     }
 
@@ -540,12 +459,8 @@ fn judge(write: &TreeWrite, root: Option<&LockedRoot>, skip_locked: bool) -> Opt
     }
 }
 
-/// The events of every root with those that were created, in the order of their ids.
-fn gather(
-    locked: Roots,
-    created: impl Iterator<Item = RootEvents>,
-    messages: Vec<MessageRow>,
-) -> Vec<RootEvents> {
+/// The events of every root, in the order of their ids.
+fn gather(locked: Roots, messages: Vec<MessageRow>) -> Vec<RootEvents> {
     let mut events: Vec<RootEvents> = locked
         .into_values()
         .filter(|root| !root.events.is_empty())
@@ -555,8 +470,8 @@ fn gather(
             progress: root.task.progress(),
             events: root.events,
             messages: Vec::new(),
+            payload: None,
         })
-        .chain(created)
         .collect();
     events.sort_unstable_by_key(|root| root.root_task_id);
     for message in messages {

@@ -13,9 +13,10 @@ use sea_orm::{
     DbErr, IsolationLevel, QueryResult, RuntimeErr, SqliteTransactionMode, Statement,
     TransactionOptions, TransactionTrait,
 };
-use sqlx::Connection;
-use sqlx::postgres::PgConnection;
+use sqlx::pool::PoolConnection;
+use sqlx::postgres::{PgConnection, Postgres};
 use sqlx::sqlite::{SqliteJournalMode, SqliteSynchronous};
+use sqlx::{AssertSqlSafe, Connection};
 use tracing::warn;
 
 use super::answer::{Answers, CALL_BOUND, LEASE_BOUND};
@@ -106,6 +107,12 @@ impl Connections {
         Ok(self.write.begin_with_options(options).await?)
     }
 
+    /// A connection for a statement that writes and is a transaction of its own; PostgreSQL only.
+    pub(super) async fn writer(&self) -> Result<Writer, Error> {
+        let pool = self.write.get_postgres_connection_pool();
+        Ok(Writer(pool.acquire().await?))
+    }
+
     /// Runs one statement that writes, as a transaction of its own. Never drop it in flight.
     pub(super) async fn write_at_once(
         &self,
@@ -141,6 +148,23 @@ impl Connections {
                 warn!(%error, "closing a database connection");
             }
         }
+    }
+}
+
+/// A connection that is had before its statement is sent.
+pub(super) struct Writer(PoolConnection<Postgres>);
+
+impl Writer {
+    /// Runs a statement on rows and the bytes that they refer to. Never drop it in flight.
+    pub(super) async fn write(
+        &mut self,
+        sql: &str,
+        rows: String,
+        bytes: Vec<u8>,
+    ) -> Result<Vec<QueryResult>, Error> {
+        let query = sqlx::query(AssertSqlSafe(sql)).bind(rows).bind(bytes);
+        let rows = query.fetch_all(&mut *self.0).await?;
+        Ok(rows.into_iter().map(QueryResult::from).collect())
     }
 }
 

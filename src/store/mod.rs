@@ -15,6 +15,7 @@ mod batch;
 
 mod apply;
 mod create;
+mod create_batch;
 mod lock;
 mod parts;
 mod purge;
@@ -47,7 +48,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::{broadcast, oneshot, watch};
+use tokio::sync::{broadcast, mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 
 pub use error::{Error, OpenError, WriteError};
@@ -66,9 +67,9 @@ pub use write::{
 use crate::domain::{
     Commit, InstanceId, Message, ResultStatus, Task, TaskFilter, TaskId, TaskStatus, Timestamp,
 };
-use batch::{Queues, Request};
 use claim::Wanted;
 use connect::Connections;
+use create_batch::Prepared;
 use gather::{Found, Gatherer};
 use journal::Publisher;
 use sql::Dialect;
@@ -109,6 +110,13 @@ pub enum Renewal {
     Renewed,
     /// It had run out: the instance is dead for good. Take a new id, drop its trees.
     Lost,
+}
+
+/// Where writes wait for the batch that commits them.
+#[derive(Clone)]
+struct Queues {
+    creates: mpsc::Sender<create_batch::Request>,
+    trees: mpsc::Sender<batch::Request>,
 }
 
 /// The store. Cheap to clone; every clone is the same store.
@@ -157,7 +165,8 @@ impl Store {
                 )));
             }
         }
-        let (queues, batches) = Queues::start(&connections, &publisher);
+        let (creates, create_batches) = create_batch::start(&connections, &publisher);
+        let (trees, tree_batches) = batch::start(&connections, &publisher);
         let (gatherer, readers) = Gatherer::start(&connections);
         Ok(Self {
             inner: Arc::new(Inner {
@@ -165,8 +174,8 @@ impl Store {
                 lease: options.lease,
                 publisher,
                 doorbell,
-                queues: Mutex::new(Some(queues)),
-                batches: Mutex::new(batches),
+                queues: Mutex::new(Some(Queues { creates, trees })),
+                batches: Mutex::new(vec![create_batches, tree_batches]),
                 gatherer: Mutex::new(Some(gatherer)),
                 readers: Mutex::new(readers),
                 bells,
@@ -216,8 +225,11 @@ impl Store {
 
     /// Creates a root, requested and then queued. Durable when it returns.
     pub async fn create(&self, root: NewRoot) -> Result<Created, Error> {
+        let create = Box::new(Prepared::new(root)?);
         let (reply, answer) = oneshot::channel();
-        self.send(Request::Create(Box::new(root), reply)).await?;
+        let request = create_batch::Request { create, reply };
+        let sent = self.queues()?.creates.send(request).await;
+        sent.map_err(|_| Error::Closed)?;
         answer.await.map_err(|_| Error::Closed)?
     }
 
@@ -258,13 +270,15 @@ impl Store {
     pub async fn write(&self, mut write: TreeWrite) -> Result<Written, WriteError> {
         scrub::scrub(&mut write);
         let (reply, answer) = oneshot::channel();
-        self.send(Request::Tree(Box::new(write), reply)).await?;
+        let write = Box::new(write);
+        let request = batch::Request { write, reply };
+        let sent = self.queues()?.trees.send(request).await;
+        sent.map_err(|_| Error::Closed)?;
         answer.await.map_err(|_| Error::Closed)?
     }
 
-    async fn send(&self, request: Request) -> Result<(), Error> {
-        let queues = lock(&self.inner.queues).clone().ok_or(Error::Closed)?;
-        queues.send(request).await
+    fn queues(&self) -> Result<Queues, Error> {
+        lock(&self.inner.queues).clone().ok_or(Error::Closed)
     }
 
     /// Registers this process as an instance with a full lease.
