@@ -17,6 +17,13 @@ use crate::config::Http2;
 /// would only burn the processor until a connection ends.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
+/// What a peer may send before we have read it: on a connection, and of one request. The
+/// implementation of HTTP/2 takes half of the former as its budget for small frames, each of which
+/// counts as 256 bytes until it is read: with the usual 64 KiB, a few hundred calls that begin at once
+/// on one connection end all of them. This is enough for as many as a connection may have open.
+const CONNECTION_WINDOW: u32 = 1 << 20;
+const STREAM_WINDOW: u32 = 1 << 19;
+
 /// Serves calls until `closing`, then until every connection has finished its own. `cut` ends each
 /// connection at once.
 pub(super) async fn serve(
@@ -32,7 +39,8 @@ pub(super) async fn serve(
         .max_concurrent_streams(http2.max_concurrent_streams)
         .http2_keepalive_interval(Some(http2.keepalive_interval))
         .http2_keepalive_timeout(Some(http2.keepalive_timeout))
-        .http2_adaptive_window(Some(true))
+        .initial_connection_window_size(CONNECTION_WINDOW)
+        .initial_stream_window_size(STREAM_WINDOW)
         .add_routes(routes)
         .serve_with_incoming_shutdown(connections(listener, cut), closing.cancelled_owned())
         .await

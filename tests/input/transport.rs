@@ -24,6 +24,7 @@ on_both_databases!(
     what_is_not_decodable_or_too_large_says_so,
     a_browser_is_served_over_http_1,
     a_connection_of_nonsense_harms_nobody,
+    as_many_calls_as_a_connection_may_have_begin_at_once,
 );
 
 const MIB: usize = 1024 * 1024;
@@ -245,4 +246,20 @@ async fn a_connection_of_nonsense_harms_nobody(database: Database) {
         status.expect_err("no such method").code(),
         Code::Unimplemented
     );
+}
+
+/// Small requests count for more than their bytes where HTTP/2 defends itself against floods of them.
+async fn as_many_calls_as_a_connection_may_have_begin_at_once(database: Database) {
+    let server = Launch::on(&database).start().await;
+    let client = Client::of(server.address());
+    let request = || CreateTaskRequest {
+        request_id: uuid::Uuid::new_v4().to_string(),
+        ..create_request(TaskAction::VerifyNode, "file:///nowhere/site.yaml")
+    };
+    let calls = (0..1000).map(|_| client.try_create(request()));
+    for answer in futures::future::join_all(calls).await {
+        // Whatever it is, it is said by the service.
+        let refused = answer.expect_err("no such design is allowed");
+        assert_eq!(refused.code(), Code::InvalidArgument, "{refused:?}");
+    }
 }
