@@ -66,6 +66,7 @@ pub use write::{
 use crate::domain::{
     Commit, InstanceId, Message, ResultStatus, Task, TaskFilter, TaskId, TaskStatus, Timestamp,
 };
+use crate::seeded::{Bug, seeded};
 use batch::Request;
 use claim::Wanted;
 use connect::Connections;
@@ -565,6 +566,9 @@ where
     T: Send + 'static,
     F: Future<Output = Result<T, Error>> + Send + 'static,
 {
+    if seeded(Bug::CancelledBegin) {
+        return work.await;
+    }
     match tokio::spawn(work).await {
         Ok(result) => result,
         Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
