@@ -59,6 +59,7 @@ pub(super) struct Finish {
 }
 
 /// A message to be stored, by the place of its event.
+#[derive(Clone)]
 pub(super) struct MessageRow {
     pub(super) root_task_id: TaskId,
     pub(super) task_id: TaskId,

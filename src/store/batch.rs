@@ -10,10 +10,10 @@ use std::collections::{HashMap, HashSet};
 
 use sea_orm::{ConnectionTrait, DatabaseTransaction};
 use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinHandle;
 
 use super::apply::{Applied, LockedRoot, MessageRow, Roots, Rows};
 use super::connect::Connections;
-use super::create;
 use super::detail;
 use super::error::{Error, WriteError};
 use super::journal::Publisher;
@@ -23,7 +23,7 @@ use super::record::{Recorded, RootEvents, RowSet, record};
 use super::row::{self, SELECT_TASK};
 use super::sql::{Dialect, ID_COLUMN, IdRow, get, get_count, get_id, json};
 use super::start;
-use super::write::{Created, NewRoot, RootChange, TreeWrite, Written};
+use super::write::{RootChange, TreeWrite, Written};
 use crate::domain::{Task, TaskId, TaskStatus};
 use crate::seeded::{Bug, seeded};
 
@@ -33,40 +33,25 @@ const MAX_BATCH: usize = 512;
 /// The most writes that wait for a batch. Callers beyond it wait for room, so memory is bounded.
 const MAX_QUEUED: usize = 4096;
 
-/// One write and who waits for it.
-pub(super) enum Request {
-    Create(Box<NewRoot>, oneshot::Sender<Result<Created, Error>>),
-    Tree(Box<TreeWrite>, oneshot::Sender<Result<Written, WriteError>>),
+/// A write and who waits for it.
+pub(super) struct Request {
+    pub(super) write: Box<TreeWrite>,
+    pub(super) reply: oneshot::Sender<Result<Written, WriteError>>,
 }
 
-/// A queue into the batches.
-pub(super) fn queue() -> (mpsc::Sender<Request>, mpsc::Receiver<Request>) {
-    mpsc::channel(MAX_QUEUED)
-}
-
-/// Commits batches until every sender is gone and the queue is empty.
-pub(super) async fn run(
-    connections: Connections,
-    mut requests: mpsc::Receiver<Request>,
-    publisher: Publisher,
-) {
+/// Starts the batches, which end when the last clone of the queue is gone and it is empty. One at a
+/// time: two would take the same roots' locks from each other.
+pub(super) fn start(
+    connections: &Connections,
+    publisher: &Publisher,
+) -> (mpsc::Sender<Request>, JoinHandle<()>) {
+    let (sender, requests) = mpsc::channel(MAX_QUEUED);
     let batcher = Batcher {
         sql: Sql::new(connections.dialect),
-        connections,
-        publisher,
+        connections: connections.clone(),
+        publisher: publisher.clone(),
     };
-    let mut waiting: Vec<Request> = Vec::new();
-    loop {
-        // Writes whose root another transaction held go first, and then wait for its lock. They go
-        // alone: whoever shared their batch would share the failure of a lock that is not freed.
-        let skip_locked = waiting.is_empty();
-        if skip_locked && requests.recv_many(&mut waiting, MAX_BATCH).await == 0 {
-            return;
-        }
-        waiting = batcher
-            .commit(std::mem::take(&mut waiting), skip_locked)
-            .await;
-    }
+    (sender, tokio::spawn(batcher.run(requests)))
 }
 
 /// The statements of a batch.
@@ -122,7 +107,6 @@ impl Fate {
 
 /// What a batch leaves to be recorded.
 struct Filled<'a> {
-    created: Vec<Created>,
     fates: Vec<Fate>,
     rows: Rows,
     /// The writes that are applied.
@@ -137,34 +121,40 @@ struct Batcher {
 }
 
 impl Batcher {
+    /// Commits batches until every sender is gone and the queue is empty.
+    async fn run(self, mut requests: mpsc::Receiver<Request>) {
+        let mut waiting: Vec<Request> = Vec::new();
+        loop {
+            // Writes whose root another transaction held go first, and then wait for its lock. They
+            // go alone: whoever shared their batch would share the failure of a lock that is not
+            // freed.
+            let skip_locked = waiting.is_empty();
+            if skip_locked && requests.recv_many(&mut waiting, MAX_BATCH).await == 0 {
+                return;
+            }
+            waiting = self.commit(std::mem::take(&mut waiting), skip_locked).await;
+        }
+    }
+
     /// Commits what it can, answers it, and gives back the writes whose roots were held.
     async fn commit(&self, requests: Vec<Request>, skip_locked: bool) -> Vec<Request> {
-        let mut creations = Vec::new();
-        let mut writes = Vec::new();
-        for request in requests {
-            match request {
-                Request::Create(root, reply) => creations.push((root, reply)),
-                Request::Tree(write, reply) => writes.push((write, reply)),
-            }
-        }
-        let roots: Vec<&NewRoot> = creations.iter().map(|(root, _)| root.as_ref()).collect();
-        let trees: Vec<&TreeWrite> = writes.iter().map(|(write, _)| write.as_ref()).collect();
-        let result = self.transact(&roots, &trees, skip_locked).await;
-        let shared = match result {
-            Ok((created, outcomes)) => {
+        let writes: Vec<&TreeWrite> = requests
+            .iter()
+            .map(|request| request.write.as_ref())
+            .collect();
+        let shared = match self.transact(&writes, skip_locked).await {
+            Ok(outcomes) => {
                 let mut again = Vec::new();
-                // A caller that went away finds its answer in the store: nobody is told.
-                for ((_, reply), created) in creations.into_iter().zip(created) {
-                    reply.send(Ok(created)).ok();
-                }
-                for ((write, reply), outcome) in writes.into_iter().zip(outcomes) {
+                for (request, outcome) in requests.into_iter().zip(outcomes) {
+                    // A caller that went away finds its answer in the store: nobody is told.
                     match outcome {
-                        Outcome::Skipped => again.push(Request::Tree(write, reply)),
+                        Outcome::Skipped => again.push(request),
                         Outcome::Refused(error) => {
-                            reply.send(self.refused(&write, error).await).ok();
+                            let refused = self.refused(&request.write, error).await;
+                            request.reply.send(refused).ok();
                         }
                         Outcome::Written(written) => {
-                            reply.send(Ok(written)).ok();
+                            request.reply.send(Ok(written)).ok();
                         }
                     }
                 }
@@ -175,14 +165,7 @@ impl Batcher {
             Err(BatchError::Store(error @ Error::Unavailable(_))) => Some(error),
             Err(BatchError::Store(_) | BatchError::Mismatch) => None,
         };
-        for (root, reply) in creations {
-            let created = match &shared {
-                Some(error) => Err(error.clone()),
-                None => self.create_alone(&root).await,
-            };
-            reply.send(created).ok();
-        }
-        for (write, reply) in writes {
+        for Request { write, reply } in requests {
             let written = match &shared {
                 Some(error) => Err(WriteError::Store(error.clone())),
                 None => self.write_alone(&write).await,
@@ -192,17 +175,9 @@ impl Batcher {
         Vec::new()
     }
 
-    async fn create_alone(&self, root: &NewRoot) -> Result<Created, Error> {
-        match self.transact(&[root], &[], false).await {
-            Ok((mut created, _)) => created.pop().ok_or(Error::Closed),
-            Err(BatchError::Store(error)) => Err(error),
-            Err(BatchError::Mismatch) => Err(Error::Closed),
-        }
-    }
-
     async fn write_alone(&self, write: &TreeWrite) -> Result<Written, WriteError> {
-        match self.transact(&[], &[write], false).await {
-            Ok((_, mut outcomes)) => match outcomes.pop() {
+        match self.transact(&[write], false).await {
+            Ok(mut outcomes) => match outcomes.pop() {
                 Some(Outcome::Written(written)) => Ok(written),
                 Some(Outcome::Refused(error)) => self.refused(write, error).await,
                 Some(Outcome::Skipped) | None => Err(WriteError::Store(Error::Closed)),
@@ -223,20 +198,18 @@ impl Batcher {
     /// One transaction with all of it, within the bound of a call.
     async fn transact(
         &self,
-        roots: &[&NewRoot],
         writes: &[&TreeWrite],
         skip_locked: bool,
-    ) -> Result<(Vec<Created>, Vec<Outcome>), BatchError> {
-        let transaction = self.transaction(roots, writes, skip_locked);
+    ) -> Result<Vec<Outcome>, BatchError> {
+        let transaction = self.transaction(writes, skip_locked);
         self.connections.calls.of(transaction).await
     }
 
     async fn transaction(
         &self,
-        roots: &[&NewRoot],
         writes: &[&TreeWrite],
         skip_locked: bool,
-    ) -> Result<(Vec<Created>, Vec<Outcome>), BatchError> {
+    ) -> Result<Vec<Outcome>, BatchError> {
         let transaction = self.connections.begin_write().await?;
         let done = async {
             if seeded(Bug::ClockBeforeWrites) {
@@ -244,7 +217,7 @@ impl Batcher {
                 let clock = self.connections.dialect.statement(clock, []);
                 transaction.execute_raw(clock).await.map_err(Error::from)?;
             }
-            let mut filled = self.fill(&transaction, roots, writes, skip_locked).await?;
+            let mut filled = self.fill(&transaction, writes, skip_locked).await?;
             let events = std::mem::take(&mut filled.events);
             let (starts, designs) = start::rows(&filled.applied);
             let rows = RowSet {
@@ -280,7 +253,7 @@ impl Batcher {
             .map(|commit| (commit.root_task_id, commit.first_sequence))
             .collect();
         turn.publish(commits);
-        let outcomes = filled
+        Ok(filled
             .fates
             .into_iter()
             .map(|fate| match fate {
@@ -294,15 +267,13 @@ impl Batcher {
                         .collect(),
                 }),
             })
-            .collect();
-        Ok((filled.created, outcomes))
+            .collect())
     }
 
     /// Everything that must be known before the batch is recorded.
     async fn fill<'a>(
         &self,
         transaction: &DatabaseTransaction,
-        roots: &[&NewRoot],
         writes: &[&'a TreeWrite],
         skip_locked: bool,
     ) -> Result<Filled<'a>, BatchError> {
@@ -341,7 +312,6 @@ impl Batcher {
                 }
             });
         }
-        let created = create::insert(dialect, transaction, roots).await?;
         self.conclude(transaction, &mut locked, &mut rows).await?;
         if !rows.family.is_sound() {
             return Err(BatchError::Mismatch);
@@ -350,14 +320,12 @@ impl Batcher {
             .extend(locked.values().filter_map(LockedRoot::update_row));
         lock::undo(dialect, transaction, locks, &applied).await?;
         lock::give_back(dialect, transaction, &applied).await?;
-        let (created, fresh): (Vec<_>, Vec<_>) = created.into_iter().unzip();
         let messages = std::mem::take(&mut rows.messages);
         Ok(Filled {
-            created,
             fates: fates.into_iter().flatten().collect(),
             rows,
             applied,
-            events: gather(locked, fresh.into_iter().flatten(), messages),
+            events: gather(locked, messages),
         })
     }
 
@@ -500,12 +468,8 @@ fn judge(write: &TreeWrite, root: Option<&LockedRoot>, skip_locked: bool) -> Opt
     }
 }
 
-/// The events of every root with those that were created, in the order of their ids.
-fn gather(
-    locked: Roots,
-    created: impl Iterator<Item = RootEvents>,
-    messages: Vec<MessageRow>,
-) -> Vec<RootEvents> {
+/// The events of every root, in the order of their ids.
+fn gather(locked: Roots, messages: Vec<MessageRow>) -> Vec<RootEvents> {
     let mut events: Vec<RootEvents> = locked
         .into_values()
         .filter(|root| !root.events.is_empty())
@@ -515,8 +479,8 @@ fn gather(
             progress: root.task.progress(),
             events: root.events,
             messages: Vec::new(),
+            payload: None,
         })
-        .chain(created)
         .collect();
     events.sort_unstable_by_key(|root| root.root_task_id);
     for message in messages {

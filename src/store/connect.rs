@@ -13,9 +13,10 @@ use sea_orm::{
     DbErr, IsolationLevel, QueryResult, RuntimeErr, SqliteTransactionMode, Statement,
     TransactionOptions, TransactionTrait,
 };
-use sqlx::Connection;
-use sqlx::postgres::PgConnection;
+use sqlx::pool::PoolConnection;
+use sqlx::postgres::{PgConnection, Postgres};
 use sqlx::sqlite::{SqliteJournalMode, SqliteSynchronous};
+use sqlx::{AssertSqlSafe, Connection};
 use tracing::warn;
 
 use super::answer::{Answers, CALL_BOUND, LEASE_BOUND};
@@ -29,9 +30,9 @@ const SQLITE_READERS: u32 = 6;
 /// PostgreSQL connections for reads: snapshots and replays are fewer at once than these.
 const POSTGRES_READERS: u32 = 14;
 
-/// PostgreSQL connections for writes: batches use one, terminations and claims the others. Apart
+/// PostgreSQL connections for writes: batches use three, terminations and claims the others. Apart
 /// from the reads, so that no herd of readers keeps a write waiting.
-const POSTGRES_WRITERS: u32 = 4;
+const POSTGRES_WRITERS: u32 = 6;
 
 /// What the planner is told. It keeps a plan that was made while a table was small, when reading all
 /// of it was cheapest, until the table is analyzed: a minute in which a new store may have come to a
@@ -106,6 +107,12 @@ impl Connections {
         Ok(self.write.begin_with_options(options).await?)
     }
 
+    /// A connection for a statement that writes and is a transaction of its own; PostgreSQL only.
+    pub(super) async fn writer(&self) -> Result<Writer, Error> {
+        let pool = self.write.get_postgres_connection_pool();
+        Ok(Writer(pool.acquire().await?))
+    }
+
     /// Runs one statement that writes, as a transaction of its own. Never drop it in flight.
     pub(super) async fn write_at_once(
         &self,
@@ -141,6 +148,23 @@ impl Connections {
                 warn!(%error, "closing a database connection");
             }
         }
+    }
+}
+
+/// A connection that is had before its statement is sent.
+pub(super) struct Writer(PoolConnection<Postgres>);
+
+impl Writer {
+    /// Runs a statement on rows and the bytes that they refer to. Never drop it in flight.
+    pub(super) async fn write(
+        &mut self,
+        sql: &str,
+        rows: String,
+        bytes: Vec<u8>,
+    ) -> Result<Vec<QueryResult>, Error> {
+        let query = sqlx::query(AssertSqlSafe(sql)).bind(rows).bind(bytes);
+        let rows = query.fetch_all(&mut *self.0).await?;
+        Ok(rows.into_iter().map(QueryResult::from).collect())
     }
 }
 

@@ -15,6 +15,7 @@ mod batch;
 
 mod apply;
 mod create;
+mod create_batch;
 mod lock;
 mod parts;
 mod purge;
@@ -67,9 +68,9 @@ use crate::domain::{
     Commit, InstanceId, Message, ResultStatus, Task, TaskFilter, TaskId, TaskStatus, Timestamp,
 };
 use crate::seeded::{Bug, seeded};
-use batch::Request;
 use claim::Wanted;
 use connect::Connections;
+use create_batch::Prepared;
 use gather::{Found, Gatherer};
 use journal::Publisher;
 use sql::Dialect;
@@ -112,6 +113,13 @@ pub enum Renewal {
     Lost,
 }
 
+/// Where writes wait for the batch that commits them.
+#[derive(Clone)]
+struct Queues {
+    creates: mpsc::Sender<create_batch::Request>,
+    trees: mpsc::Sender<batch::Request>,
+}
+
 /// The store. Cheap to clone; every clone is the same store.
 #[derive(Clone)]
 pub struct Store {
@@ -124,8 +132,8 @@ struct Inner {
     publisher: Publisher,
     doorbell: watch::Sender<u64>,
     /// None once the store closes.
-    requests: Mutex<Option<mpsc::Sender<Request>>>,
-    batches: Mutex<Option<JoinHandle<()>>>,
+    queues: Mutex<Option<Queues>>,
+    batches: Mutex<Vec<JoinHandle<()>>>,
     /// None once the store closes.
     gatherer: Mutex<Option<Gatherer>>,
     readers: Mutex<Vec<JoinHandle<()>>>,
@@ -158,8 +166,8 @@ impl Store {
                 )));
             }
         }
-        let (sender, receiver) = batch::queue();
-        let batches = tokio::spawn(batch::run(connections.clone(), receiver, publisher.clone()));
+        let (creates, create_batches) = create_batch::start(&connections, &publisher);
+        let (trees, tree_batches) = batch::start(&connections, &publisher);
         let (gatherer, readers) = Gatherer::start(&connections);
         Ok(Self {
             inner: Arc::new(Inner {
@@ -167,8 +175,8 @@ impl Store {
                 lease: options.lease,
                 publisher,
                 doorbell,
-                requests: Mutex::new(Some(sender)),
-                batches: Mutex::new(Some(batches)),
+                queues: Mutex::new(Some(Queues { creates, trees })),
+                batches: Mutex::new(vec![create_batches, tree_batches]),
                 gatherer: Mutex::new(Some(gatherer)),
                 readers: Mutex::new(readers),
                 bells,
@@ -178,12 +186,12 @@ impl Store {
 
     /// Commits what is queued, refuses what comes later, and closes every connection.
     pub async fn close(&self) {
-        drop(lock(&self.inner.requests).take());
-        let batches = lock(&self.inner.batches).take();
-        if let Some(batches) = batches
-            && let Err(error) = batches.await
-        {
-            tracing::error!(%error, "the store's batches ended badly");
+        drop(lock(&self.inner.queues).take());
+        let batches = std::mem::take(&mut *lock(&self.inner.batches));
+        for batches in batches {
+            if let Err(error) = batches.await {
+                tracing::error!(%error, "the store's batches ended badly");
+            }
         }
         drop(lock(&self.inner.gatherer).take());
         let readers = std::mem::take(&mut *lock(&self.inner.readers));
@@ -218,8 +226,11 @@ impl Store {
 
     /// Creates a root, requested and then queued. Durable when it returns.
     pub async fn create(&self, root: NewRoot) -> Result<Created, Error> {
+        let create = Box::new(Prepared::new(root)?);
         let (reply, answer) = oneshot::channel();
-        self.send(Request::Create(Box::new(root), reply)).await?;
+        let request = create_batch::Request { create, reply };
+        let sent = self.queues()?.creates.send(request).await;
+        sent.map_err(|_| Error::Closed)?;
         answer.await.map_err(|_| Error::Closed)?
     }
 
@@ -260,13 +271,15 @@ impl Store {
     pub async fn write(&self, mut write: TreeWrite) -> Result<Written, WriteError> {
         scrub::scrub(&mut write);
         let (reply, answer) = oneshot::channel();
-        self.send(Request::Tree(Box::new(write), reply)).await?;
+        let write = Box::new(write);
+        let request = batch::Request { write, reply };
+        let sent = self.queues()?.trees.send(request).await;
+        sent.map_err(|_| Error::Closed)?;
         answer.await.map_err(|_| Error::Closed)?
     }
 
-    async fn send(&self, request: Request) -> Result<(), Error> {
-        let sender = lock(&self.inner.requests).clone().ok_or(Error::Closed)?;
-        sender.send(request).await.map_err(|_| Error::Closed)
+    fn queues(&self) -> Result<Queues, Error> {
+        lock(&self.inner.queues).clone().ok_or(Error::Closed)
     }
 
     /// Registers this process as an instance with a full lease.

@@ -401,6 +401,7 @@ fn purge_event(root: &Task, purged: Timestamp) -> RootEvents {
             EventKind::TaskPurged(purged),
         )],
         messages: Vec::new(),
+        payload: None,
     }
 }
 

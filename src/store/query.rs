@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use sea_orm::{ConnectionTrait, DatabaseTransaction, Statement, Value};
+use sea_orm::{ConnectionTrait, Statement, Value};
 
 use super::connect::Connections;
 use super::detail;
@@ -96,10 +96,10 @@ pub(super) async fn tree(
     }))
 }
 
-/// The task itself, in a transaction.
-pub(super) async fn top(
+/// The task itself, without its lists.
+pub(super) async fn top<C: ConnectionTrait>(
     dialect: Dialect,
-    transaction: &DatabaseTransaction,
+    transaction: &C,
     task_id: TaskId,
 ) -> Result<Option<Task>, Error> {
     let sql = format!("{SELECT_TASK} WHERE t.task_id = $1");

@@ -22,12 +22,30 @@ use crate::domain::{Progress, TaskId, TaskStatus};
 use crate::seeded::{Bug, seeded};
 
 /// The events of one root in a transaction that is about to be numbered.
+#[derive(Clone)]
 pub(super) struct RootEvents {
     pub(super) root_task_id: TaskId,
     pub(super) facts: Arc<RootFacts>,
     pub(super) progress: Progress,
     pub(super) events: Vec<Event>,
     pub(super) messages: Vec<MessageRow>,
+    /// Their stored form, once it is made.
+    pub(super) payload: Option<Vec<u8>>,
+}
+
+impl RootEvents {
+    /// Makes the stored form, which names no sequence: that is told by its row.
+    pub(super) fn encode(&mut self) -> Result<(), Error> {
+        if self.payload.is_none() {
+            self.payload = Some(encode_commit(&self.facts, self.progress, &self.events)?);
+        }
+        Ok(())
+    }
+
+    /// The stored form; nothing before [`Self::encode`].
+    pub(super) fn encoded(&self) -> &[u8] {
+        self.payload.as_deref().unwrap_or_default()
+    }
 }
 
 /// The rows that are written with the events.
@@ -115,7 +133,7 @@ pub(super) async fn record(
     dialect: Dialect,
     transaction: &DatabaseTransaction,
     rows: &RowSet<'_>,
-    roots: Vec<RootEvents>,
+    mut roots: Vec<RootEvents>,
 ) -> Result<Recorded, Error> {
     let mut parts = Parts::new(dialect);
     // On SQLite the parts run one after the other, and these ask how things were before.
@@ -150,7 +168,7 @@ pub(super) async fn record(
         parts.write(update_tasks(dialect, &updates), Some(rows.updates.len()));
     }
     if !roots.is_empty() {
-        number_events(&mut parts, &roots)?;
+        number_events(&mut parts, &mut roots)?;
     }
     let Base { sequence, ts } = match parts.send(transaction).await? {
         Sent::Sound(Some(base)) => base,
@@ -206,13 +224,14 @@ fn check_family(parts: &mut Parts, family: &Family) -> Result<(), Error> {
 }
 
 /// Takes the sequences of the events, and writes them and the messages.
-fn number_events(parts: &mut Parts, roots: &[RootEvents]) -> Result<(), Error> {
+fn number_events(parts: &mut Parts, roots: &mut [RootEvents]) -> Result<(), Error> {
     let mut payloads = Vec::new();
     let mut events = Vec::with_capacity(roots.len());
     let mut messages = Vec::new();
     let mut count = 0;
     for root in roots {
-        let payload = encode_commit(&root.facts, root.progress, &root.events)?;
+        root.encode()?;
+        let payload = root.encoded();
         events.push(EventRow {
             first_sequence: count + 1,
             last_sequence: count + root.events.len(),
@@ -220,7 +239,7 @@ fn number_events(parts: &mut Parts, roots: &[RootEvents]) -> Result<(), Error> {
             start: payloads.len() + 1,
             length: payload.len(),
         });
-        payloads.extend_from_slice(&payload);
+        payloads.extend_from_slice(payload);
         messages.extend(root.messages.iter().map(|row| MessageInsert {
             sequence: count + 1 + row.event,
             task_id: uuid_hex(row.task_id.0),

@@ -135,6 +135,7 @@ async fn stop(
         progress: task.progress(),
         events: Vec::new(),
         messages: Vec::new(),
+        payload: None,
     };
     let state = (before.status, before.result.status);
     if before.status == TaskStatus::Running {
