@@ -3,6 +3,7 @@
 pub mod clock;
 pub mod domain;
 pub mod proto;
+mod seeded;
 
 pub mod store;
 
@@ -21,3 +22,5 @@ pub mod server;
 
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
+#[cfg(test)]
+mod reliability_tests;

@@ -18,6 +18,7 @@ use crate::domain::{
     Cause, Detail, Message, Reason, ResultStatus, SERVICE_ACTOR, Task, TaskId, TaskStatus,
     Timestamp,
 };
+use crate::seeded::{Bug, seeded};
 
 /// The most bytes of a message's text that are kept (api contract, "Sizes").
 const MESSAGE_TEXT_LIMIT: usize = 8 << 10;
@@ -135,7 +136,7 @@ impl LockedRoot {
 
     /// Whether `write` is one this root takes now.
     pub(super) fn check(&self, write: &TreeWrite) -> Result<(), WriteError> {
-        if self.epoch != write.epoch {
+        if self.epoch != write.epoch && !seeded(Bug::UnfencedWrite) {
             return Err(WriteError::Fenced);
         }
         if !write.allowed.contains(&self.task.status) {

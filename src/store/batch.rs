@@ -25,6 +25,7 @@ use super::sql::{Dialect, ID_COLUMN, IdRow, get, get_count, get_id, json};
 use super::start;
 use super::write::{RootChange, TreeWrite, Written};
 use crate::domain::{Task, TaskId, TaskStatus};
+use crate::seeded::{Bug, seeded};
 
 /// The most writes that share a transaction: more only make the others wait longer.
 const MAX_BATCH: usize = 512;
@@ -211,6 +212,11 @@ impl Batcher {
     ) -> Result<Vec<Outcome>, BatchError> {
         let transaction = self.connections.begin_write().await?;
         let done = async {
+            if seeded(Bug::ClockBeforeWrites) {
+                let clock = "UPDATE event_clock SET last = last WHERE id = 1";
+                let clock = self.connections.dialect.statement(clock, []);
+                transaction.execute_raw(clock).await.map_err(Error::from)?;
+            }
             let mut filled = self.fill(&transaction, writes, skip_locked).await?;
             let events = std::mem::take(&mut filled.events);
             let (starts, designs) = start::rows(&filled.applied);
@@ -238,7 +244,10 @@ impl Batcher {
                 return Err(error);
             }
         };
-        transaction.commit().await.map_err(Error::from)?;
+        let committed = transaction.commit().await.map_err(Error::from);
+        if !seeded(Bug::SwallowedStoreError) {
+            committed?;
+        }
         let firsts: HashMap<TaskId, i64> = commits
             .iter()
             .map(|commit| (commit.root_task_id, commit.first_sequence))

@@ -15,6 +15,7 @@ use super::row::{self, SELECT_TASK, TASK_FROM, TASK_SELECT, parse_json};
 use super::sql::{Dialect, ID_COLUMN, IdRow, corrupt, get, get_id, get_optional_text, json};
 use super::write::{Claimed, PreviousOwner};
 use crate::domain::{Detail, InstanceId, Task, TaskId, TaskStatus, Timestamp};
+use crate::seeded::{Bug, seeded};
 
 /// Which of the claimable roots to take.
 #[derive(Clone, Copy, Debug)]
@@ -96,7 +97,7 @@ fn take_free(dialect: Dialect) -> String {
         terminal = TaskStatus::Complete as i16,
         queued = TaskStatus::Queued as i16,
     );
-    let taken = "owner = $2, released = false, epoch = epoch + 1";
+    let taken = taken();
     let spec = "s.site, CAST(s.target_nodes AS text) AS target_nodes, \
          CAST(s.node_filter AS text) AS node_filter";
     match dialect {
@@ -118,6 +119,19 @@ fn take_free(dialect: Dialect) -> String {
                SELECT t.task_id FROM tasks t WHERE {free})"
         ),
     }
+}
+
+/// What a claim for `$2` changes, in SQL. It leaves the status alone: what was to stop stops.
+fn taken() -> String {
+    let taken = "owner = $2, released = false, epoch = epoch + 1";
+    if seeded(Bug::ClearedTerminate) {
+        return format!(
+            "{taken}, status = CASE status WHEN {} THEN {} ELSE status END",
+            TaskStatus::Terminating as i16,
+            TaskStatus::Running as i16,
+        );
+    }
+    taken.to_owned()
 }
 
 /// Reads a row of [`take_free`].
@@ -267,8 +281,8 @@ async fn take<C: ConnectionTrait>(
         Dialect::Postgres => &claimable,
     };
     let sql = format!(
-        "UPDATE tasks AS t SET owner = $2, released = false, epoch = epoch + 1 \
-         WHERE t.task_id IN {selected} AND {still}"
+        "UPDATE tasks AS t SET {} WHERE t.task_id IN {selected} AND {still}",
+        taken()
     );
     connection
         .execute_raw(dialect.statement(&sql, [ids.clone(), instance.0.into()]))

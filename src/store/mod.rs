@@ -67,6 +67,7 @@ pub use write::{
 use crate::domain::{
     Commit, InstanceId, Message, ResultStatus, Task, TaskFilter, TaskId, TaskStatus, Timestamp,
 };
+use crate::seeded::{Bug, seeded};
 use claim::Wanted;
 use connect::Connections;
 use create_batch::Prepared;
@@ -578,6 +579,9 @@ where
     T: Send + 'static,
     F: Future<Output = Result<T, Error>> + Send + 'static,
 {
+    if seeded(Bug::CancelledBegin) {
+        return work.await;
+    }
     match tokio::spawn(work).await {
         Ok(result) => result,
         Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),

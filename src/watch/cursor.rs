@@ -23,6 +23,7 @@ use super::source::joined;
 use super::spool::SpoolReader;
 use super::watch::Item;
 use crate::domain::{Progress, Task};
+use crate::seeded::{Bug, seeded};
 
 /// What a watcher takes from the ring at a time: the commits stay in memory until its client has
 /// taken them, even when the ring has dropped them since.
@@ -205,6 +206,9 @@ impl Cursor {
             Some(task) => Phase::Finale(Finale::Unread(task)),
             None => Phase::Live,
         };
+        if seeded(Bug::GapBeforeLive) {
+            self.position = self.position.max(self.shared.ring.head());
+        }
         Ok(Some(Item::SnapshotComplete {
             sequence,
             task_count,
@@ -332,6 +336,11 @@ impl Cursor {
         }
         if self.heartbeat_is_due() {
             return Some(self.heartbeat());
+        }
+        if seeded(Bug::LostWakeUp) {
+            // On another thread the same may happen without this.
+            tokio::task::yield_now().await;
+            self.interest.mark_seen();
         }
         let timer = self.time_to_next_duty();
         tokio::select! {

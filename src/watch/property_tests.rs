@@ -386,10 +386,16 @@ async fn run(steps: Vec<Step>) {
     handle.stop().await.unwrap();
 }
 
-/// `PROPTEST_CASES` asks for more than the few that are quick.
+/// Cases that are quick; `DRYDOCK_TEST_SCALE` asks for that many times more.
+const CASES: f64 = 48.0;
+
 fn cases() -> u32 {
-    let asked = std::env::var("PROPTEST_CASES").ok();
-    asked.and_then(|cases| cases.parse().ok()).unwrap_or(48)
+    let scale = std::env::var("DRYDOCK_TEST_SCALE").map_or(1.0, |scale| {
+        scale
+            .parse::<f64>()
+            .expect("DRYDOCK_TEST_SCALE is a number")
+    });
+    (CASES * scale).max(1.0) as u32
 }
 
 proptest! {

@@ -16,6 +16,7 @@ use tracing::{error, info, warn};
 
 use super::hub::{HubError, Shared};
 use crate::domain::Commit;
+use crate::seeded::{Bug, seeded};
 use crate::store::{Error, JournalScope};
 
 /// Events read at a time.
@@ -42,7 +43,7 @@ pub(super) struct Tail {
 impl Tail {
     /// Until told to stop; an error when it cannot go on.
     pub(super) async fn run(mut self) -> Result<(), HubError> {
-        let is_shared = self.shared.source.is_shared();
+        let polls = self.shared.source.is_shared() && !seeded(Bug::DoorbellAlone);
         let mut has_doorbell = true;
         let mut poll = tokio::time::interval(self.poll_interval);
         poll.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -60,7 +61,7 @@ impl Tail {
                     has_doorbell = changed.is_ok();
                     true
                 }
-                _ = poll.tick(), if is_shared => true,
+                _ = poll.tick(), if polls => true,
             };
             if must_read {
                 self.catch_up().await?;

@@ -55,6 +55,41 @@ async fn a_watch_is_a_snapshot_then_what_follows_it_then_the_end() {
 }
 
 #[tokio::test]
+async fn what_is_published_while_a_snapshot_is_handed_out_follows_it() {
+    let model = Model::new();
+    let (hub, _handle) = model.hub(options()).await;
+    let root = model.create_tree(0, By::Us);
+    let mut watch = hub.watch(of_task(root, Start::Snapshot)).await.unwrap();
+    model.say(root, By::Us);
+    published(&hub, 2).await;
+    assert_eq!(
+        take(&mut watch, 3).await,
+        ["snapshot 1", "snapshot_complete 1", "message_added 2"]
+    );
+}
+
+/// The moment between a look that finds nothing and the sleep after it.
+#[tokio::test]
+async fn what_is_published_while_a_watcher_falls_asleep_wakes_it() {
+    let model = Model::new();
+    let (hub, _handle) = model.hub(options()).await;
+    let root = model.create_tree(0, By::Us);
+    published(&hub, 1).await;
+    let request = WatchRequest {
+        // Which would wake it, too.
+        heartbeat_interval: Duration::from_secs(3600),
+        ..of_all(Start::After(1))
+    };
+    let mut watch = hub.watch(request).await.unwrap();
+    assert!(futures::poll!(watch.next()).is_pending());
+    model.say(root, By::Us);
+    published(&hub, 2).await;
+    let bound = Duration::from_secs(10);
+    let woken = tokio::time::timeout(bound, take(&mut watch, 1)).await;
+    assert_eq!(woken.expect("it sleeps on"), ["message_added 2"]);
+}
+
+#[tokio::test]
 async fn a_finished_task_is_shown_with_its_end_as_it_was() {
     let model = Model::new();
     let (hub, _handle) = model.hub(options()).await;

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use drydock::domain::Timestamp;
 use drydock::proto::v1::task_event::Event as Arm;
 use drydock::proto::v1::{ResultStatus, Task, TaskAction, TaskEvent, TaskStatus};
 use tokio::task::JoinHandle;
@@ -10,7 +11,7 @@ use crate::support::client::Client;
 use crate::support::database::Database;
 use crate::support::ledger::Ledger;
 use crate::support::postgres;
-use crate::support::server::{Launch, Server};
+use crate::support::server::{Launch, SHORT_QUARANTINE, Server};
 use crate::support::site::{Machine, Site};
 use crate::support::stream::Follower;
 
@@ -131,9 +132,31 @@ async fn finish_after_death_at(step: &str) {
     assert_eq!(task.status(), TaskStatus::Complete);
     let result = task.result.expect("a result");
     assert_eq!(result.status(), ResultStatus::Success, "{result:?}");
-    Ledger::read(&database.ledger())
+    let ledger = Ledger::read(&database.ledger());
+    ledger
         .check_nothing_acted_twice()
         .expect("nothing destructive is done twice");
+    check_left_alone(&at_kill, &ledger, &follower.events);
+}
+
+/// What a vanished owner may still be calling is left alone for as long as that may take. All clocks are
+/// this machine's.
+fn check_left_alone(at_kill: &Ledger, ledger: &Ledger, events: &[TaskEvent]) {
+    let taken_over = events.iter().find_map(|event| match &event.event {
+        Some(Arm::MessageAdded(message)) if message.message.contains("lost its lease") => event.ts,
+        _ => None,
+    });
+    let ts = taken_over.expect("the takeover is told");
+    let taken_over = Timestamp::from_timestamp(ts.seconds, ts.nanos.unsigned_abs());
+    let free = taken_over.expect("a time") + SHORT_QUARANTINE;
+    let open = at_kill.open();
+    let later = ledger.0[at_kill.0.len()..].iter();
+    let mut met: Vec<_> = later
+        .filter(|line| open.contains(line.task_id.as_str()))
+        .collect();
+    assert!(!met.is_empty(), "nobody looked after {open:?}");
+    met.retain(|line| line.ts < free);
+    assert!(met.is_empty(), "called before {free}: {met:?}");
 }
 
 /// Two servers on one database, and a deployment of which it is known who runs it.

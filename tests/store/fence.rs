@@ -85,3 +85,29 @@ async fn a_claim_does_not_overtake_a_write() {
     store.close().await;
     other.close().await;
 }
+
+/// A write that waits for its root has not taken the clock, which every other commit needs.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_write_that_waits_for_its_root_keeps_nobody_from_the_clock() {
+    let database = Database::postgres().await;
+    let store = database.open().await;
+    let owner = Owner::running(&store, Action::DestroyNode, &["n1"]).await;
+
+    let mut session = database.session().await;
+    session.execute("BEGIN").await.unwrap();
+    let lock = format!(
+        "SELECT 1 FROM tasks WHERE task_id = {} FOR UPDATE",
+        database.id(owner.id().0)
+    );
+    session.execute(AssertSqlSafe(lock)).await.unwrap();
+    let (writer, task) = (owner.clone(), node(&owner.task, 0, "n1"));
+    let write = tokio::spawn(async move { writer.send(writer.changes([add(&task)])).await });
+    until_a_write_waits(&database).await;
+    let free = "SELECT count(*) FROM \
+                (SELECT 1 FROM event_clock WHERE id = 1 FOR UPDATE SKIP LOCKED) AS free";
+    assert_eq!(database.number(free).await, 1, "the clock is taken");
+    session.execute("ROLLBACK").await.unwrap();
+    write.await.unwrap().expect("it has its root");
+    assert_tells_the_state(&store).await;
+    store.close().await;
+}

@@ -316,3 +316,40 @@ async fn a_locked_root_keeps_nobody_else_waiting_for_long() {
     assert_tells_the_state(&store).await;
     store.close().await;
 }
+
+/// Every statement goes well, and the commit itself does not.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_commit_that_fails_is_no_success() {
+    let database = Database::postgres().await;
+    let store = database.open().await;
+    let owner = Owner::running(&store, Action::DestroyNode, &["n1"]).await;
+    let before = store.clock().await.unwrap();
+    let mut commits = store.commits();
+    database
+        .execute(
+            "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql \
+               AS $$ BEGIN RAISE EXCEPTION 'refused at the commit'; END $$; \
+             CREATE CONSTRAINT TRIGGER refuse AFTER INSERT ON task_events \
+               DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION refuse()",
+        )
+        .await;
+    let (new, task) = (root(Action::VerifyNode), node(&owner.task, 0, "n1"));
+    let created = store.create(new.clone()).await;
+    assert!(matches!(created, Err(Error::Internal(_))), "{created:?}");
+    let written = owner.send(owner.changes([add(&task)])).await;
+    assert!(
+        matches!(written, Err(WriteError::Store(Error::Internal(_)))),
+        "{written:?}"
+    );
+    let stopped = store.terminate(termination(owner.id())).await;
+    assert!(matches!(stopped, Err(Error::Internal(_))), "{stopped:?}");
+
+    database.execute("DROP TRIGGER refuse ON task_events").await;
+    let told = commits.try_recv();
+    assert!(told.is_err(), "told of what was not committed");
+    assert_eq!(store.clock().await.unwrap(), before, "nothing was written");
+    crate::tree::create(&store, new).await;
+    owner.add_node(0, "n1").await;
+    assert_tells_the_state(&store).await;
+    store.close().await;
+}

@@ -69,6 +69,29 @@ on_each_database! {
         store.close().await;
     }
 
+    /// A claim, of either kind, moves the owner and nothing else.
+    async fn a_takeover_keeps_a_request_to_stop(database) {
+        let store = database.open().await;
+        let owner = Owner::running(&store, Action::DestroyNode, &["n1"]).await;
+        terminate(&store, owner.id()).await;
+        let stopping = owner.now().await;
+        let first = crate::tree::instance(&store).await;
+        store.release(owner.instance).await.unwrap();
+        let claimed = store.claim_free(first, 10).await.unwrap().remove(0);
+        assert_eq!(claimed.task.status, TaskStatus::Terminating);
+        assert_eq!(still(&owner.now().await), still(&stopping), "given back");
+        let second = crate::tree::instance(&store).await;
+        database.expire(first).await;
+        let claimed = store.claim(second, 10).await.unwrap().remove(0);
+        assert_eq!(claimed.task.status, TaskStatus::Terminating);
+        assert_eq!(still(&owner.now().await), still(&stopping), "taken");
+        let owner = Owner::of(&store, second, claimed);
+        owner.send(owner.finish(Ending::Stopped)).await.unwrap();
+        assert_eq!(owner.now().await.status, TaskStatus::Terminated);
+        assert_tells_the_state(&store).await;
+        store.close().await;
+    }
+
     async fn what_cannot_be_terminated_is_left_alone(database) {
         let store = database.open().await;
         assert!(matches!(terminate(&store, TaskId::new_root()).await, Terminated::NotFound));

@@ -3,11 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
+use drydock::domain::Timestamp;
 use serde::Deserialize;
 
 /// A line of the ledger, as far as tests look at it.
 #[derive(Clone, Debug, Deserialize)]
 pub(crate) struct Line {
+    pub(crate) ts: Timestamp,
     pub(crate) event: String,
     /// The process that called.
     pub(crate) instance: String,
@@ -108,6 +110,7 @@ mod tests {
 
     fn ledger(lines: &[(&str, &str, &str)]) -> Ledger {
         let lines = lines.iter().map(|(event, task_id, policy)| Line {
+            ts: Timestamp::UNIX_EPOCH,
             event: (*event).to_owned(),
             instance: "i1".to_owned(),
             task_id: (*task_id).to_owned(),

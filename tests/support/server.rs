@@ -24,6 +24,9 @@ const SHOWN_LOG: usize = 16 * 1024;
 /// A lease that a test has the patience for.
 pub(crate) const SHORT_LEASE: Duration = Duration::from_secs(3);
 
+/// The quarantine that goes with it.
+pub(crate) const SHORT_QUARANTINE: Duration = Duration::from_millis(800);
+
 /// What to start.
 #[derive(Clone, Debug)]
 pub(crate) struct Launch {
@@ -73,7 +76,10 @@ impl Launch {
             .set("executor.renew", "500ms")
             .set("executor.call_timeout", "500ms")
             .set("executor.margin", "200ms")
-            .set("executor.quarantine", "800ms")
+            .set(
+                "executor.quarantine",
+                format!("{}ms", SHORT_QUARANTINE.as_millis()),
+            )
     }
 
     /// Listens where another server did.
