@@ -20,7 +20,7 @@ use crate::driver::Registry;
 use crate::store::{Claimed, Error, PreviousOwner, Store, View};
 
 /// Roots taken by one claim, so that replicas that start together share what there is.
-const CLAIM_BATCH: usize = 16;
+const CLAIM_BATCH: u32 = 16;
 
 /// Runs of one root that may break in a row, none of which got a step further. What breaks a run
 /// is often a single answer of the database; after this many the next run only ends the root.
@@ -91,6 +91,7 @@ impl Claimer {
             // Runners of a lost life end by themselves, and those of a draining one between two
             // calls. No root is claimed again before its last runner is gone.
             while let Some(joined) = crew.runners.join_next_with_id().await {
+                // What waits is given back with all that is left.
                 self.joined(&mut crew, joined);
             }
             // A root that nobody runs was not left between two calls by anyone.
@@ -123,7 +124,9 @@ impl Claimer {
                 () = shared.drain.cancelled() => return,
                 () = life.lost.cancelled() => return,
                 Some(joined) = crew.runners.join_next_with_id() => {
-                    self.joined(crew, joined);
+                    if let Some(root) = self.joined(crew, joined) {
+                        self.give_back(crew, root).await;
+                    }
                     // Only a replica that was full may have left something unclaimed.
                     if crew.runners.len() + 1 >= shared.options.max_running_roots {
                         shared.claim.notify_one();
@@ -134,12 +137,16 @@ impl Claimer {
                         return;
                     }
                     self.look(crew).await;
+                    self.claim_overdue(crew).await;
                 }
                 () = shared.look.notified() => self.look(crew).await,
                 () = shared.claim.notified() => self.claim(crew, Claim::Free).await,
                 _ = tick.tick() => {
                     self.claim(crew, Claim::Any).await;
-                    self.claim_beyond_slots(crew).await;
+                    if crew.runners.len() >= shared.options.max_running_roots {
+                        self.claim_abandoned(crew).await;
+                        self.claim_overdue(crew).await;
+                    }
                 }
             }
         }
@@ -150,10 +157,8 @@ impl Claimer {
         loop {
             let room = self.shared.options.max_running_roots;
             let room = room.saturating_sub(crew.runners.len());
-            let limit = room.min(CLAIM_BATCH);
-            // A life about to end must not take on more.
-            let short = crew.life.time_left() < self.shared.options.margin;
-            if limit == 0 || short || self.shared.drain.is_cancelled() {
+            let limit = room.min(CLAIM_BATCH as usize);
+            if limit == 0 || self.takes_no_more(crew) {
                 return;
             }
             let (store, instance) = (self.shared.store.clone(), crew.life.instance);
@@ -177,32 +182,53 @@ impl Claimer {
         }
     }
 
-    /// With every slot taken: claims what must not wait for one. Roots without their owner hold
-    /// locks that those in the slots may wait for, and roots that waited too long only end.
-    async fn claim_beyond_slots(&self, crew: &mut Crew) {
-        let options = &self.shared.options;
-        let short = crew.life.time_left() < options.margin;
-        let free = crew.runners.len() < options.max_running_roots;
-        if free || short || self.shared.drain.is_cancelled() {
+    /// Claims roots without their owner, even with every slot taken: they hold locks that those in the
+    /// slots may wait for.
+    async fn claim_abandoned(&self, crew: &mut Crew) {
+        if self.takes_no_more(crew) {
             return;
         }
-        let count = u32::try_from(CLAIM_BATCH).unwrap_or(u32::MAX);
         let (store, instance) = (self.shared.store.clone(), crew.life.instance);
-        let claim = async move { store.claim_abandoned(instance, count).await };
+        let claim = async move { store.claim_abandoned(instance, CLAIM_BATCH).await };
         for claimed in self.claimed(crew, claim).await.unwrap_or_default() {
             self.begin(crew, claimed, false);
         }
+    }
+
+    /// Claims roots that waited too long, for a slot or for their site: they only end, and need neither.
+    async fn claim_overdue(&self, crew: &mut Crew) {
         // Longer ago than the clocks of this service go back: nothing is overdue.
-        let Ok(limit) = chrono::Duration::from_std(options.max_queue_time) else {
+        let Ok(limit) = chrono::Duration::from_std(self.shared.options.max_queue_time) else {
             return;
         };
         let Some(before) = clock::now().checked_sub_signed(limit) else {
             return;
         };
-        let store = self.shared.store.clone();
-        let claim = async move { store.claim_overdue(instance, before, count).await };
+        if self.takes_no_more(crew) {
+            return;
+        }
+        let (store, instance) = (self.shared.store.clone(), crew.life.instance);
+        let claim = async move { store.claim_overdue(instance, before, CLAIM_BATCH).await };
         for claimed in self.claimed(crew, claim).await.unwrap_or_default() {
             self.begin(crew, claimed, false);
+        }
+    }
+
+    /// Whether the life is about to end, or the replica drains.
+    fn takes_no_more(&self, crew: &Crew) -> bool {
+        crew.life.time_left() < self.shared.options.margin || self.shared.drain.is_cancelled()
+    }
+
+    /// Gives back a root that waits for its site: its place in line is kept in the database, and a slot
+    /// is for those that work. Only when its runner is gone, because it may be claimed at once.
+    async fn give_back(&self, crew: &Crew, root: TaskId) {
+        match self.shared.store.give_back(crew.life.instance, root).await {
+            // The site may have come free before there was anything to claim.
+            Ok(()) => self.shared.claim.notify_one(),
+            Err(error) => {
+                // The next look finds it without a runner.
+                tracing::warn!(task_id = %root, error = %error_chain(&error), "root not given back");
+            }
         }
     }
 
@@ -300,11 +326,12 @@ impl Claimer {
         crew.ids.insert(handle.id(), root);
     }
 
+    /// Notes what came of a run; the root, if it waits for its site.
     fn joined(
         &self,
         crew: &mut Crew,
         joined: Result<(tokio::task::Id, (TaskId, Exit)), JoinError>,
-    ) {
+    ) -> Option<TaskId> {
         match joined {
             Ok((id, (root, exit))) => {
                 crew.ids.remove(&id);
@@ -312,6 +339,10 @@ impl Claimer {
                 match exit {
                     Exit::Done | Exit::Left => {
                         crew.broken.remove(&root);
+                    }
+                    Exit::Waits => {
+                        crew.broken.remove(&root);
+                        return Some(root);
                     }
                     // Its rows are still ours: the next look gives it another runner.
                     Exit::Broken { progressed } => {
@@ -328,5 +359,6 @@ impl Claimer {
                 }
             }
         }
+        None
     }
 }

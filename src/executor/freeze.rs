@@ -2,7 +2,6 @@
 //! write that makes it run.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tokio::time::sleep;
@@ -16,7 +15,7 @@ use super::pen::{Halt, Pen, QUEUED};
 use crate::clock;
 use crate::domain::inventory::Inventory;
 use crate::domain::node_filter::{Selection, select};
-use crate::domain::{Action, Task, TaskId, TaskStatus};
+use crate::domain::{Action, Task, TaskStatus};
 use crate::store::{Ending, FrozenDesign, NewMessage, NodeLock, RootChange, Start};
 
 /// Fetches of a design before the task fails: with the waits between them half a minute, longer
@@ -64,6 +63,8 @@ pub(super) enum Begun {
     Overdue,
     /// The replica drains; the root is still queued.
     Left,
+    /// Another root has the site; this one is still queued, with a place in line.
+    Waits,
 }
 
 /// The lock of a site, which is that of no node.
@@ -95,11 +96,7 @@ impl Freezer<'_> {
             .as_ref()
             .map(|design| Arc::clone(&design.digest));
         if !self.take(start, messages).await? {
-            return Ok(if self.drain.is_cancelled() {
-                Begun::Left
-            } else {
-                Begun::Overdue
-            });
+            return Ok(Begun::Waits);
         }
         let mut task = self.task.clone();
         task.status = TaskStatus::Running;
@@ -228,46 +225,28 @@ impl Freezer<'_> {
         (start, messages, None)
     }
 
-    /// Writes the start; an action on the site waits for the site's lock first. False: it gave up.
+    /// Writes the start, if the site of an action on the site is free. False: it is not; the root has a
+    /// place in line, and whoever has the site is named.
     async fn take(&self, start: Start, messages: Vec<NewMessage>) -> Result<bool, Halt> {
         let locks = self.task.action == Action::PrepareSite && start.design.is_some();
-        let lock = locks.then(|| site_lock(&start.site));
-        let mut told: Option<TaskId> = None;
-        loop {
-            let mut write = self.pen.blank(clock::now(), QUEUED);
-            write.root = RootChange::Start(Box::new(start.clone()));
-            write.root_messages = messages.clone();
-            write.lock = lock.clone();
-            let holder = match self.pen.write(write).await {
-                Ok(_) => return Ok(true),
-                Err(Halt::Busy(holder)) => holder,
-                Err(halt) => return Err(halt),
-            };
-            if told != Some(holder) {
-                self.signals.waits.store(true, Ordering::Release);
-                let now = clock::now();
-                let mut write = self.pen.blank(now, QUEUED);
-                let text = format!("waits for the site, which task {holder} holds");
-                write
-                    .root_messages
-                    .push(About::site(&start.site).note(now, text));
-                write.wait_for = lock.clone();
-                self.pen.write(write).await?;
-                told = Some(holder);
-            }
-            tokio::select! {
-                biased;
-                () = self.pen.gone.cancelled() => return Err(Halt::Gone),
-                () = self.signals.stop.cancelled() => return Err(Halt::Gone),
-                () = self.drain.cancelled() => return Ok(false),
-                () = self.signals.wake.notified() => {}
-                () = sleep(self.options.poll_interval) => {}
-            }
-            self.signals.take_freed();
-            if self.is_overdue() {
-                return Ok(false);
-            }
-        }
+        let site = Arc::clone(&start.site);
+        let lock = locks.then(|| site_lock(&site));
+        let now = clock::now();
+        let mut write = self.pen.blank(now, QUEUED);
+        write.root = RootChange::Start(Box::new(start));
+        write.root_messages = messages;
+        write.lock.clone_from(&lock);
+        let holder = match self.pen.write(write).await {
+            Ok(_) => return Ok(true),
+            Err(Halt::Busy(holder)) => holder,
+            Err(halt) => return Err(halt),
+        };
+        let mut write = self.pen.blank(now, QUEUED);
+        let text = format!("waits for the site, which task {holder} holds");
+        write.root_messages.push(About::site(&site).note(now, text));
+        write.wait_for = lock;
+        self.pen.write(write).await?;
+        Ok(false)
     }
 }
 

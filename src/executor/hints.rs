@@ -25,7 +25,7 @@ pub(super) struct Signals {
     freed: Mutex<Freed>,
 }
 
-/// Locks that were given back; the empty name is the site's.
+/// Nodes whose locks were given back.
 #[derive(Debug, Default)]
 pub(super) struct Freed {
     pub(super) names: Vec<Arc<str>>,
@@ -111,14 +111,13 @@ pub(super) struct Dispatcher {
 
 impl Dispatcher {
     pub(super) async fn run(mut self) {
-        let empty: Arc<str> = Arc::from("");
         loop {
             let received = tokio::select! {
                 () = self.stop.cancelled() => return,
                 received = self.commits.recv() => received,
             };
             match received {
-                Ok(commit) => self.dispatch(&commit, &empty),
+                Ok(commit) => self.dispatch(&commit),
                 Err(broadcast::error::RecvError::Lagged(missed)) => {
                     tracing::debug!(missed, "commits missed");
                     self.claim.notify_one();
@@ -134,7 +133,7 @@ impl Dispatcher {
         }
     }
 
-    fn dispatch(&self, commit: &Commit, site: &Arc<str>) {
+    fn dispatch(&self, commit: &Commit) {
         let action = commit.facts.action;
         for event in &commit.events {
             match (&event.kind, event.depth) {
@@ -145,8 +144,9 @@ impl Dispatcher {
                     if let Some(signals) = self.trees.get(commit.root_task_id) {
                         signals.stop.cancel();
                     }
+                    // Whoever waits for its site may be claimed.
                     if action == Action::PrepareSite && task.status.is_terminal() {
-                        self.trees.free(Some(site));
+                        self.claim.notify_one();
                     }
                 }
                 (EventKind::StatusChanged { task, .. }, 1)

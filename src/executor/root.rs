@@ -41,6 +41,8 @@ pub(super) enum Exit {
     Done,
     /// It is left as it stands, because the replica drains.
     Left,
+    /// It is queued behind another that has its site, and needs nobody before that one is over.
+    Waits,
     /// A defect keeps it from going on.
     Broken {
         /// Whether a step ended before that.
@@ -110,6 +112,7 @@ impl Runner {
         let frozen = match freezer.start().await? {
             Begun::Running(frozen) => *frozen,
             Begun::Left => return Ok(Exit::Left),
+            Begun::Waits => return Ok(Exit::Waits),
             Begun::Overdue => {
                 let mut write = pen.blank(clock::now(), QUEUED);
                 let limit = self.shared.options.max_queue_time.as_secs();

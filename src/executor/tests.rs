@@ -597,6 +597,60 @@ async fn one_task_at_a_time_changes_a_node() {
 }
 
 #[tokio::test]
+async fn those_who_wait_for_a_site_keep_nobody_else_waiting() {
+    let mut bench = Bench::new(1, &[]).await;
+    bench.options.max_running_roots = 2;
+    bench.step_duration = Duration::from_secs(3600);
+    let handle = bench.start().await;
+    let running = |tasks: &[Task]| tasks[0].status == TaskStatus::Running;
+    let first = bench.create(Action::PrepareSite).await;
+    bench.until(first, running).await;
+    let mut waiting = Vec::new();
+    for _ in 0..5 {
+        waiting.push(bench.create(Action::PrepareSite).await);
+    }
+    let given_back =
+        |tasks: &[Task]| tasks[0].result.message_count > 0 && tasks[0].heartbeat.is_none();
+    for root in &waiting {
+        bench.until(*root, given_back).await;
+        let holds = format!("waits for the site, which task {first} holds");
+        assert_eq!(bench.said(*root).await, [holds]);
+    }
+    let other = bench.create(Action::VerifyNode).await;
+    bench.until(other, running).await;
+
+    // The one that is stopped ends at once, and the others go on in the order in which they came.
+    let stopped = waiting.remove(0);
+    bench.terminate(stopped).await;
+    bench.ended(stopped).await;
+    let mut before = first;
+    for next in waiting {
+        assert_eq!(bench.tasks(next).await[0].status, TaskStatus::Queued);
+        bench.terminate(before).await;
+        bench.ended(before).await;
+        bench.until(next, running).await;
+        before = next;
+    }
+    handle.drain().await;
+}
+
+#[tokio::test]
+async fn one_that_waits_for_a_site_for_too_long_ends() {
+    let mut bench = Bench::new(1, &[]).await;
+    bench.options.max_queue_time = Duration::from_millis(500);
+    bench.options.renew = Duration::from_millis(100);
+    bench.step_duration = Duration::from_secs(3600);
+    let handle = bench.start().await;
+    let first = bench.create(Action::PrepareSite).await;
+    let running = |tasks: &[Task]| tasks[0].status == TaskStatus::Running;
+    bench.until(first, running).await;
+    let second = bench.create(Action::PrepareSite).await;
+    let tasks = bench.ended(second).await;
+    assert_eq!(tasks[0].result.reason, Reason::Timeout);
+    handle.drain().await;
+}
+
+#[tokio::test]
 async fn a_design_that_does_not_load_fails_the_task() {
     let bench = Bench::new(1, &[]).await;
     let handle = bench.start().await;

@@ -11,6 +11,7 @@ use super::connect::Connections;
 use super::detail;
 use super::error::Error;
 use super::lease::{USE_FIRST, now};
+use super::lock;
 use super::row::{self, SELECT_TASK, TASK_FROM, TASK_SELECT, parse_json};
 use super::sql::{Dialect, ID_COLUMN, IdRow, corrupt, get, get_id, get_optional_text, json};
 use super::write::{Claimed, PreviousOwner};
@@ -20,7 +21,7 @@ use crate::seeded::{Bug, seeded};
 /// Which of the claimable roots to take.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Wanted {
-    /// Any.
+    /// Any that could go on: not those whose lock another root has.
     All,
     /// Those that had an owner.
     Abandoned,
@@ -91,9 +92,10 @@ fn take_free(dialect: Dialect) -> String {
     };
     let free = format!(
         "t.parent_task_id IS NULL AND t.status < {terminal} AND t.status >= {queued} \
-         AND (t.owner IS NULL OR t.released) \
+         AND (t.owner IS NULL OR t.released) AND NOT {waits} \
          AND EXISTS (SELECT 1 FROM active_instances a WHERE a.instance_id = $2 AND {alive}) \
          ORDER BY t.created, t.task_id LIMIT $1",
+        waits = lock::would_wait("t"),
         terminal = TaskStatus::Complete as i16,
         queued = TaskStatus::Queued as i16,
     );
@@ -232,7 +234,7 @@ async fn take<C: ConnectionTrait>(
         terminal = TaskStatus::Complete as i16,
         queued = TaskStatus::Queued as i16,
         wanted = match wanted {
-            Wanted::All => "true".to_owned(),
+            Wanted::All => format!("NOT {}", lock::would_wait("t")),
             Wanted::Abandoned => "t.owner IS NOT NULL".to_owned(),
             Wanted::QueuedBefore(_) => {
                 format!(

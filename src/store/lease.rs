@@ -130,6 +130,22 @@ pub(super) async fn release(connections: &Connections, instance: InstanceId) -> 
     Ok(transaction.commit().await?)
 }
 
+/// Gives back one root that has not begun; another owner's is left alone.
+pub(super) async fn give_back(
+    connections: &Connections,
+    instance: InstanceId,
+    root: TaskId,
+) -> Result<(), Error> {
+    let dialect = connections.dialect;
+    let sql = format!(
+        "UPDATE tasks SET owner = NULL WHERE task_id = $1 AND owner = $2 AND status = {}",
+        TaskStatus::Queued as i16
+    );
+    let statement = dialect.statement(&sql, [root.0.into(), instance.0.into()]);
+    connections.write_at_once(statement).await?;
+    Ok(())
+}
+
 /// The roots that the instance owns and that are not terminal.
 pub(super) async fn owned(
     connections: &Connections,

@@ -137,6 +137,21 @@ fn key(row: &QueryResult) -> Result<(NodeLock, TaskId), Error> {
     Ok((key, get_id(row, "root_task_id")?))
 }
 
+/// The condition that a queued root `root` (a table's name) waits for a lock that it would not get: a lock
+/// that another root holds, or that an older one waits for, as [`take`] has it.
+pub(super) fn would_wait(root: &str) -> String {
+    let (queued, stopping) = (TaskStatus::Queued as i16, TaskStatus::Terminating as i16);
+    format!(
+        "({root}.status = {queued} AND EXISTS (\
+           SELECT 1 FROM node_lock_waiters w WHERE w.root_task_id = {root}.task_id AND (\
+             EXISTS (SELECT 1 FROM node_locks l WHERE l.site = w.site AND l.node = w.node \
+               AND l.root_task_id <> w.root_task_id) \
+             OR EXISTS (SELECT 1 FROM node_lock_waiters o JOIN tasks r ON r.task_id = o.root_task_id \
+               WHERE o.site = w.site AND o.node = w.node AND o.root_task_id < w.root_task_id \
+                 AND r.status < {stopping}))))"
+    )
+}
+
 /// Gives back the locks that were free and whose writes were refused after all.
 pub(super) async fn undo(
     dialect: Dialect,

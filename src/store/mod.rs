@@ -363,6 +363,17 @@ impl Store {
         .await
     }
 
+    /// Gives back one root that has not begun, because it waits for a lock: it is claimed again when it can
+    /// have it. One that is no longer queued, or another's, is left alone.
+    pub async fn give_back(&self, instance: InstanceId, root: TaskId) -> Result<(), Error> {
+        let connections = self.inner.connections.clone();
+        detached(async move {
+            let give_back = lease::give_back(&connections, instance, root);
+            connections.calls.of(give_back).await
+        })
+        .await
+    }
+
     /// The epoch and status of each root that the instance owns and that is not terminal: what a
     /// lost hint would have told.
     pub async fn owned(

@@ -6,12 +6,12 @@ use std::time::Duration;
 
 use drydock::domain::node_filter::{FilterType, NodeFilter, NodeFilterSet};
 use drydock::domain::{Action, InstanceId, StepKind, TaskStatus};
-use drydock::store::{PreviousOwner, Renewal, Store, WriteError};
+use drydock::store::{PreviousOwner, Renewal, Store, TreeWrite, WriteError};
 use futures::FutureExt as _;
 use futures::future::join_all;
 
 use crate::fold::assert_tells_the_state;
-use crate::tree::{Owner, add, create, full, instance, message, node, root, step};
+use crate::tree::{Owner, add, create, full, instance, lock, message, node, root, step, terminate};
 
 /// A filter of names.
 fn filter(names: &[&str]) -> NodeFilterSet {
@@ -54,6 +54,52 @@ on_each_database! {
         assert_eq!(claimed(3).await, ids[..3]);
         assert_eq!(claimed(3).await, ids[3..]);
         assert!(claimed(3).await.is_empty());
+        store.close().await;
+    }
+
+    async fn a_root_is_not_claimed_for_a_lock_that_it_would_not_get(database) {
+        let store = database.open().await;
+        let holder = Owner::running(&store, Action::PrepareSite, &[]).await;
+        let taking = TreeWrite { lock: Some(lock("")), ..holder.write() };
+        holder.send(taking).await.unwrap();
+        let mut waiting = Vec::new();
+        for _ in 0..3 {
+            let owner = Owner::of_new(&store, Action::PrepareSite).await;
+            let wait = TreeWrite {
+                allowed: &[TaskStatus::Queued],
+                wait_for: Some(lock("")),
+                root_messages: vec![message("waits")],
+                ..owner.write()
+            };
+            owner.send(wait).await.unwrap();
+            waiting.push(owner);
+        }
+        waiting.sort_by_key(Owner::id);
+        let me = instance(&store).await;
+        let others = async || -> Vec<_> {
+            let mut claimed = store.claim_free(me, 10).await.unwrap();
+            claimed.extend(store.claim(me, 10).await.unwrap());
+            claimed.into_iter().map(|claimed| claimed.task.task_id).collect()
+        };
+        // Another's is not given back.
+        store.give_back(me, waiting[0].id()).await.unwrap();
+        assert!(!store.owned(waiting[0].instance).await.unwrap().is_empty());
+        for owner in &waiting {
+            store.give_back(owner.instance, owner.id()).await.unwrap();
+            assert!(store.owned(owner.instance).await.unwrap().is_empty());
+        }
+        assert!(others().await.is_empty());
+        // A stopped one holds nobody up, and the first in line is let through, alone.
+        terminate(&store, waiting[0].id()).await;
+        assert!(others().await.is_empty());
+        holder.send(TreeWrite { unlock: Some(lock("")), ..holder.changes([]) }).await.unwrap();
+        assert_eq!(others().await, [waiting[1].id()]);
+        assert!(others().await.is_empty());
+        // What has waited too long is let through for its end.
+        let overdue = store.claim_overdue(me, drydock::clock::now(), 10).await.unwrap();
+        let overdue: Vec<_> = overdue.iter().map(|claimed| claimed.task.task_id).collect();
+        assert_eq!(overdue, [waiting[2].id()]);
+        assert_tells_the_state(&store).await;
         store.close().await;
     }
 

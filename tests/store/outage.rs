@@ -75,6 +75,7 @@ async fn every_call(store: &Store, owner: &Owner) -> Vec<(&'static str, Result<(
                 async { ("claim", store.claim(owner.instance, 1).await.map(drop)) },
                 async { ("renew", store.renew(owner.instance).await.map(drop)) },
                 async { ("register", store.register(owner.instance).await) },
+                async { ("give back", store.give_back(owner.instance, id).await) },
             )
         },
         async {
@@ -123,7 +124,9 @@ async fn every_call(store: &Store, owner: &Owner) -> Vec<(&'static str, Result<(
             )
         },
     );
-    let mut answers = vec![first.0, first.1, first.2, first.3, first.4, first.5];
+    let mut answers = vec![
+        first.0, first.1, first.2, first.3, first.4, first.5, first.6,
+    ];
     answers.extend([second.0, second.1, second.2, second.3, second.4, second.5]);
     answers.extend([third.0, third.1, third.2, third.3, third.4]);
     answers.extend([fourth.0, fourth.1, fourth.2, fourth.3]);
