@@ -19,6 +19,9 @@ const PUBLISHED_COMMITS: usize = 1024;
 /// The most rows of the journal read at once: a commit holds at least one event.
 const MAX_PAGE_ROWS: usize = 512;
 
+/// Rows of a tree's journal read at once in search of a task's end: most often the first has it.
+const FINISH_PAGE_ROWS: usize = 8;
+
 /// Where the journal stands.
 pub(super) async fn clock<C: ConnectionTrait>(
     dialect: Dialect,
@@ -96,36 +99,63 @@ pub(super) async fn read<C: ConnectionTrait>(
     })
 }
 
-/// The commit with the `task_finished` event of a terminal task, searched from the end.
+/// The commit with the `task_finished` event of a terminal task.
+///
+/// Searched from the moment of the task's end both ways, so that the end of one of many subtasks is found
+/// without reading the others': its commit came a little later, and the clocks of its owner and of the
+/// database may differ.
 pub(super) async fn finishing_commit<C: ConnectionTrait>(
     dialect: Dialect,
     connection: &C,
     task: &Task,
 ) -> Result<Option<Arc<Commit>>, Error> {
-    let mut before = i64::MAX;
-    loop {
-        let rows = connection
-            .query_all_raw(dialect.statement(
-                "SELECT last_sequence, first_sequence, root_task_id, ts, payload \
-                 FROM task_events WHERE root_task_id = $1 AND last_sequence < $2 \
-                 ORDER BY last_sequence DESC LIMIT 16",
-                [task.root_task_id.0.into(), before.into()],
-            ))
-            .await?;
-        if rows.is_empty() {
-            return Ok(None);
-        }
-        for row in &rows {
-            let commit = commit(dialect, row)?;
-            before = commit.last_sequence();
-            let finishes = commit.events.iter().any(|event| {
-                event.task_id == task.task_id && matches!(event.kind, EventKind::TaskFinished(_))
-            });
-            if finishes {
-                return Ok(Some(Arc::new(commit)));
+    let ended = task.completed.unwrap_or(task.updated);
+    let root = task.root_task_id;
+    let before = connection
+        .query_one_raw(dialect.statement(
+            "SELECT last_sequence FROM task_events WHERE root_task_id = $1 AND ts < $2 \
+             ORDER BY last_sequence DESC LIMIT 1",
+            [root.0.into(), dialect.time(ended)],
+        ))
+        .await?;
+    let middle = before.map_or(Ok(0), |row| get(&row, "last_sequence"))?;
+    let mut later = Some(middle);
+    let mut earlier = Some(middle + 1);
+    while later.is_some() || earlier.is_some() {
+        for (from, beyond) in [
+            (&mut later, "last_sequence > $2 ORDER BY last_sequence"),
+            (
+                &mut earlier,
+                "last_sequence < $2 ORDER BY last_sequence DESC",
+            ),
+        ] {
+            let Some(place) = *from else { continue };
+            let sql = format!(
+                "SELECT last_sequence, first_sequence, root_task_id, ts, payload FROM task_events \
+                 WHERE root_task_id = $1 AND {beyond} LIMIT {FINISH_PAGE_ROWS}"
+            );
+            let values = [root.0.into(), place.into()];
+            let rows = connection
+                .query_all_raw(dialect.statement(&sql, values))
+                .await?;
+            *from = None;
+            for row in &rows {
+                let commit = commit(dialect, row)?;
+                if finishes(&commit, task) {
+                    return Ok(Some(Arc::new(commit)));
+                }
+                *from = Some(commit.last_sequence());
             }
         }
     }
+    Ok(None)
+}
+
+/// Whether a commit has the `task_finished` event of a task.
+fn finishes(commit: &Commit, task: &Task) -> bool {
+    commit.events.iter().any(|event| {
+        event.task_id == task.task_id && matches!(event.kind, EventKind::TaskFinished(_))
+    })
 }
 
 fn commit(dialect: Dialect, row: &QueryResult) -> Result<Commit, Error> {

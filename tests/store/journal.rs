@@ -67,6 +67,37 @@ on_each_database! {
         store.close().await;
     }
 
+    /// Wherever it is in the journal, and however the clocks of owners and of the database differ.
+    async fn the_end_of_every_task_is_found(database) {
+        let store = database.open().await;
+        let names: Vec<String> = (10..50).map(|number| format!("n{number}")).collect();
+        let nodes: Vec<&str> = names.iter().map(String::as_str).collect();
+        let owner = Owner::running(&store, Action::DestroyNode, &nodes).await;
+        let mut ids = vec![owner.id()];
+        for (ordinal, name) in (0..).zip(&names) {
+            let task = owner.add_node(ordinal, name).await;
+            let ends = owner.changes([end(&task, ResultStatus::Success)]);
+            owner.send(ends).await.unwrap();
+            ids.push(task.task_id);
+        }
+        owner.send(owner.finish(drydock::domain::Ending::Done)).await.unwrap();
+        let commits = read(&store, JournalScope::Tree(owner.id()), 1000).await;
+        for id in ids {
+            let ends = |commit: &&Arc<Commit>| commit.events.iter().any(|event| {
+                event.task_id == id && matches!(event.kind, EventKind::TaskFinished(_))
+            });
+            let expected = commits.iter().find(ends).expect("it has ended");
+            let mut task = full(&store, id).await;
+            let completed = task.completed.expect("it has ended");
+            for skew in [0, -1, 1, -3_600_000, 3_600_000] {
+                task.completed = Some(completed + chrono::Duration::milliseconds(skew));
+                let found = store.finishing_commit(&task).await.unwrap();
+                assert_eq!(found.as_ref(), Some(expected), "{skew} ms");
+            }
+        }
+        store.close().await;
+    }
+
     /// Terminations have transactions of their own beside the batches.
     async fn commits_are_published_in_their_order(database) {
         let store = database.open().await;
