@@ -1,4 +1,9 @@
 //! The schema of Drydock's database: one file a change, applied in order, frozen once released.
+//!
+//! Two versions share a database while replicas are replaced one by one, so a change only adds: tables,
+//! indexes, and columns that may be absent. What is removed goes in a change of its own whose name ends in
+//! `_contract`, in a later release than the one that ceased to use it and after a migration of that one: a
+//! program works on a schema ahead of it unless there is such a change behind another that it does not know.
 
 #![expect(clippy::disallowed_types, reason = "the schema belongs to the store")]
 

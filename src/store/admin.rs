@@ -1,17 +1,24 @@
 //! Schema changes and the store's epoch: what an operator does to a database as a whole.
 
-use migration::{Migrator, MigratorTrait};
-use sea_orm::{ConnectionTrait, DatabaseConnection, DbErr, TransactionTrait};
-use tracing::info;
+use migration::{Migrator, MigratorTrait, SchemaManager};
+use sea_orm::{ConnectionTrait, DatabaseConnection, DbErr, Statement, TransactionTrait};
+use tracing::{info, warn};
 
-use super::connect::Connections;
+use super::connect::{Connections, open_for_changes};
 use super::error::OpenError;
-use super::sql::Dialect;
+use super::sql::get;
 use super::{DatabaseUrl, StoreOptions};
 
 /// The advisory lock that replicas starting together take for migrations. Any number that no
 /// other program uses on the same database: the first letters of the service's name.
 const MIGRATION_LOCK: i64 = 0x6472_7964_6f63_6b00;
+
+/// The table of applied migrations.
+const APPLIED: &str = "seaql_migrations";
+
+/// How the name of a migration ends that removes something. It removes what nobody uses who knows every
+/// migration before it.
+const CONTRACT: &str = "_contract";
 
 /// One migration and whether it is applied.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,36 +31,44 @@ pub struct MigrationState {
 
 /// Applies pending migrations; how many there were.
 pub async fn migrate_up(url: DatabaseUrl) -> Result<usize, OpenError> {
-    let connections = connect(url).await?;
-    let result = up(&connections).await;
+    let connections = connect(&url).await?;
+    let result = up(&connections, &url).await;
     connections.close().await;
     result
 }
 
 /// Takes the last `steps` migrations back. Their data goes with them.
 pub async fn migrate_down(url: DatabaseUrl, steps: u32) -> Result<(), OpenError> {
-    let connections = connect(url).await?;
-    let result = locked(&connections, async |admin| {
-        Migrator::down(admin, Some(steps)).await
+    let connections = connect(&url).await?;
+    let result = locked(&connections, &url, async |schema| {
+        let down = Migrator::down(schema, Some(steps)).await;
+        down.map_err(OpenError::Migrate)
     })
-    .await
-    .map_err(OpenError::Migrate);
+    .await;
     connections.close().await;
     result
 }
 
-/// Every migration this version knows, oldest first.
+/// Every migration that this version or the database knows, oldest first. Changes nothing.
 pub async fn migrate_status(url: DatabaseUrl) -> Result<Vec<MigrationState>, OpenError> {
-    let connections = connect(url).await?;
-    let result = status(&connections).await;
+    let connections = connect(&url).await?;
+    let standing = Standing::of(connections.admin()).await;
     connections.close().await;
-    result
+    let Standing { applied, pending } = standing?;
+    let state = |name, applied| MigrationState { name, applied };
+    let mut states: Vec<MigrationState> = applied
+        .into_iter()
+        .map(|name| state(name, true))
+        .chain(pending.into_iter().map(|name| state(name, false)))
+        .collect();
+    states.sort_unstable_by(|one, other| one.name.cmp(&other.name));
+    Ok(states)
 }
 
 /// Begins a new life of the store: every position that a watcher holds is stale from here on.
 /// To be called after a restore from a backup, before the service starts. The new epoch.
 pub async fn new_epoch(url: DatabaseUrl) -> Result<i64, OpenError> {
-    let connections = connect(url).await?;
+    let connections = connect(&url).await?;
     let epoch = rand::random::<i64>() & i64::MAX;
     let result = connections
         .admin()
@@ -69,79 +84,196 @@ pub async fn new_epoch(url: DatabaseUrl) -> Result<i64, OpenError> {
     }
 }
 
-/// Applies what is pending, or refuses when that is not wanted.
+/// Applies what is pending, or refuses when that is not wanted. A schema that is ahead of this version is
+/// left as it is.
 pub(super) async fn prepare(
     connections: &Connections,
     options: &StoreOptions,
 ) -> Result<(), OpenError> {
     if options.migrate {
-        up(connections).await?;
+        up(connections, &options.url).await?;
         return Ok(());
     }
-    let states = status(connections).await?;
-    match states.iter().filter(|state| !state.applied).count() {
+    let standing = Standing::of(connections.admin()).await?;
+    standing.check()?;
+    match standing.pending.len() {
         0 => Ok(()),
         pending => Err(OpenError::MigrationsPending { pending }),
     }
 }
 
-async fn connect(url: DatabaseUrl) -> Result<Connections, OpenError> {
+async fn connect(url: &DatabaseUrl) -> Result<Connections, OpenError> {
     Connections::open(&StoreOptions {
-        url,
+        url: url.clone(),
         migrate: false,
         lease: std::time::Duration::ZERO,
     })
     .await
 }
 
-async fn up(connections: &Connections) -> Result<usize, OpenError> {
-    let mut applied = 0;
-    locked(connections, async |admin| {
-        applied = Migrator::get_pending_migrations(admin).await?.len();
-        Migrator::up(admin, None).await
+async fn up(connections: &Connections, url: &DatabaseUrl) -> Result<usize, OpenError> {
+    // A replica with nothing to do does not wait for one that has.
+    let standing = Standing::of(connections.admin()).await?;
+    standing.check()?;
+    if standing.pending.is_empty() {
+        return Ok(0);
+    }
+    let applied = locked(connections, url, async |schema| {
+        // Another replica may have been faster, one of a later version even.
+        let standing = Standing::of(schema).await?;
+        standing.check()?;
+        if !standing.pending.is_empty() {
+            let up = Migrator::up(schema, None).await;
+            up.map_err(OpenError::Migrate)?;
+        }
+        Ok(standing.pending.len())
     })
-    .await
-    .map_err(OpenError::Migrate)?;
+    .await?;
     if applied > 0 {
         info!(applied, "migrated the database");
     }
     Ok(applied)
 }
 
-async fn status(connections: &Connections) -> Result<Vec<MigrationState>, OpenError> {
-    let admin = connections.admin();
-    let pending = Migrator::get_pending_migrations(admin)
-        .await
-        .map_err(OpenError::Migrate)?;
-    Ok(Migrator::migrations()
-        .iter()
-        .map(|migration| MigrationState {
-            name: migration.name().to_owned(),
-            applied: !pending.iter().any(|each| each.name() == migration.name()),
-        })
-        .collect())
+/// How a database's schema stands to this version.
+#[derive(Debug)]
+struct Standing {
+    /// Names of what is applied, in order; this version may not know all of it.
+    applied: Vec<String>,
+    /// Names of what this version would apply, in order.
+    pending: Vec<String>,
+}
+
+impl Standing {
+    /// Reads it, and changes nothing: a user without the right to make tables can do that.
+    async fn of(schema: &DatabaseConnection) -> Result<Self, OpenError> {
+        let manager = SchemaManager::new(schema);
+        let exists = manager.has_table(APPLIED).await;
+        let mut applied: Vec<String> = Vec::new();
+        if exists.map_err(OpenError::Migrate)? {
+            let sql = format!("SELECT version FROM {APPLIED}");
+            let select = Statement::from_string(schema.get_database_backend(), sql);
+            let rows = schema.query_all_raw(select).await;
+            let rows = rows.map_err(OpenError::Migrate)?;
+            for row in &rows {
+                applied.push(get(row, "version")?);
+            }
+        }
+        applied.sort_unstable();
+        let pending = known().filter(|name| !applied.contains(name)).collect();
+        Ok(Self { applied, pending })
+    }
+
+    /// Refuses a schema that this version cannot work with. It can with one that is ahead, so that the
+    /// replicas of the version before can be replaced one by one while they work, and started again: what
+    /// later versions add is of no concern to it. It cannot without what a later one has removed, unless it
+    /// knows all that came before, and so had ceased to use it.
+    fn check(&self) -> Result<(), OpenError> {
+        let known: Vec<String> = known().collect();
+        let mut unknown = self.applied.iter().filter(|name| !known.contains(name));
+        let refused = if self.pending.is_empty() {
+            unknown
+                .skip_while(|name| name.ends_with(CONTRACT))
+                .find(|name| name.ends_with(CONTRACT))
+        } else {
+            // Ahead and behind at once: not of this version's line at all.
+            unknown.next()
+        };
+        match refused {
+            None => Ok(()),
+            Some(migration) => Err(OpenError::SchemaAhead {
+                migration: migration.clone(),
+            }),
+        }
+    }
+}
+
+/// The names of the migrations of this version, in order.
+fn known() -> impl Iterator<Item = String> {
+    let migrations = Migrator::migrations().into_iter();
+    migrations.map(|migration| migration.name().to_owned())
 }
 
 /// Runs a schema change while no other replica runs one.
-async fn locked<F>(connections: &Connections, change: F) -> Result<(), DbErr>
+async fn locked<T, F>(
+    connections: &Connections,
+    url: &DatabaseUrl,
+    change: F,
+) -> Result<T, OpenError>
 where
-    F: AsyncFnOnce(&DatabaseConnection) -> Result<(), DbErr>,
+    F: AsyncFnOnce(&DatabaseConnection) -> Result<T, OpenError>,
 {
-    if connections.dialect == Dialect::Sqlite {
+    let url = match url {
         // The file's lock keeps every other process out.
-        return change(connections.admin()).await;
-    }
+        DatabaseUrl::Sqlite(_) => return change(connections.admin()).await,
+        DatabaseUrl::Postgres(url) => url,
+    };
     // Beside the change, which has transactions of its own. However long another replica's change takes:
     // its end is waited for, and this session is idle during ours.
-    let session = connections.lease.begin().await?;
     let lock = format!(
         "SET LOCAL lock_timeout = 0; SET LOCAL statement_timeout = 0; \
          SET LOCAL idle_in_transaction_session_timeout = 0; \
          SELECT pg_advisory_xact_lock({MIGRATION_LOCK})"
     );
-    session.execute_unprepared(&lock).await?;
-    let result = change(connections.admin()).await;
+    let begin = async || -> Result<_, DbErr> {
+        let session = connections.lease.begin().await?;
+        session.execute_unprepared(&lock).await?;
+        Ok(session)
+    };
+    let session = begin().await.map_err(OpenError::Migrate)?;
+    let schema = open_for_changes(url).await?;
+    let result = change(&schema).await;
+    if let Err(error) = schema.close().await {
+        warn!(%error, "closing a database connection");
+    }
     // Gives the lock back; nothing was written.
-    session.rollback().await?;
+    session.rollback().await.map_err(OpenError::Migrate)?;
     result
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A schema with all that is known but the last `less` migrations, and `more`.
+    fn standing(less: usize, more: &[&str]) -> Standing {
+        let known: Vec<String> = known().collect();
+        let (applied, pending) = known.split_at(known.len() - less);
+        let more = more.iter().map(|name| (*name).to_owned());
+        Standing {
+            applied: applied.iter().cloned().chain(more).collect(),
+            pending: pending.to_vec(),
+        }
+    }
+
+    fn refused(less: usize, more: &[&str]) -> Option<String> {
+        match standing(less, more).check() {
+            Ok(()) => None,
+            Err(OpenError::SchemaAhead { migration }) => Some(migration),
+            Err(error) => panic!("{error}"),
+        }
+    }
+
+    #[test]
+    fn what_later_versions_add_is_no_hindrance() {
+        assert_eq!(refused(0, &[]), None);
+        assert_eq!(refused(1, &[]), None);
+        assert_eq!(refused(0, &["m21000101_000001_add"]), None);
+    }
+
+    #[test]
+    fn what_a_later_version_removes_must_be_out_of_use() {
+        let next = ["m21000101_000001_drop_contract", "m21000101_000002_add"];
+        assert_eq!(refused(0, &next), None);
+        let after_next = ["m21000101_000001_add", "m21000102_000001_drop_contract"];
+        assert_eq!(refused(0, &after_next).as_deref(), Some(after_next[1]));
+        let both = [next[0], after_next[0], after_next[1]];
+        assert_eq!(refused(0, &both).as_deref(), Some(both[2]));
+    }
+
+    #[test]
+    fn a_schema_of_another_line_is_refused() {
+        let other = "m21000101_000001_other";
+        assert_eq!(refused(1, &[other]).as_deref(), Some(other));
+    }
 }

@@ -311,6 +311,23 @@ async fn open_postgres(url: &str) -> Result<Connections, OpenError> {
     Ok(connections)
 }
 
+/// A connection for changes of the schema. They take as long as they take: an index of a large table is
+/// longer in the making than any statement of the service may run. For a lock they wait as briefly as
+/// others, because whoever comes after them waits for it as well.
+pub(super) async fn open_for_changes(url: &str) -> Result<DatabaseConnection, OpenError> {
+    let mut options = ConnectOptions::new(url);
+    options
+        .sqlx_logging(false)
+        .acquire_timeout(ACQUIRE_TIMEOUT)
+        .max_connections(1)
+        .map_sqlx_postgres_opts(|options| {
+            options
+                .application_name("drydock-migrate")
+                .options([("lock_timeout", "2s"), ("statement_timeout", "0")])
+        });
+    Database::connect(options).await.map_err(OpenError::Connect)
+}
+
 /// Opens and closes one connection. A pool that cannot connect tries until its time is up and then
 /// says no more than that; one connection by itself says why.
 async fn knock(url: &str) -> Result<(), OpenError> {

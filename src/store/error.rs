@@ -148,10 +148,18 @@ pub enum OpenError {
         value: String,
     },
     /// The schema is older than this version needs and may not be changed now.
-    #[error("use this database: {pending} migrations are pending (run `drydock migrate up`)")]
+    #[error("use this database: pending migrations: {pending} (run `drydock migrate up`)")]
     MigrationsPending {
         /// How many.
         pending: usize,
+    },
+    /// The schema is that of a later version, and lacks what this one needs.
+    #[error(
+        "use this database: migration {migration} is of a later version, beside which this one cannot work"
+    )]
+    SchemaAhead {
+        /// The migration.
+        migration: String,
     },
     /// A migration failed.
     #[error("migrate the database")]

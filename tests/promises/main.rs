@@ -29,5 +29,6 @@ mod outage;
 mod replicas;
 mod silence;
 mod takeover;
+mod upgrade;
 
 mod scale;

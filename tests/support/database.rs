@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use sqlx::sqlite::SqliteConnection;
+use sqlx::{AssertSqlSafe, Connection as _};
 use tempfile::TempDir;
 
 use super::postgres;
@@ -74,6 +76,46 @@ impl Database {
     /// As `--database-url` takes it.
     pub(crate) fn url(&self) -> &str {
         &self.url
+    }
+
+    /// Runs a statement beside the service.
+    pub(crate) async fn execute(&self, sql: &str) {
+        let statement = sqlx::raw_sql(AssertSqlSafe(sql.to_owned()));
+        let executed = match self.kind {
+            Kind::Sqlite => statement
+                .execute(&mut self.open_file().await)
+                .await
+                .map(drop),
+            Kind::Postgres => {
+                let mut connection = postgres::connect(&self.url).await;
+                statement.execute(&mut connection).await.map(drop)
+            }
+        };
+        executed.unwrap_or_else(|error| panic!("{sql}: {error}"));
+    }
+
+    /// The names of its tables, sorted.
+    pub(crate) async fn tables(&self) -> Vec<String> {
+        let names = match self.kind {
+            Kind::Sqlite => {
+                let select = "SELECT name FROM sqlite_master WHERE type = 'table' \
+                    AND name NOT LIKE 'sqlite%' ORDER BY name";
+                let mut connection = self.open_file().await;
+                sqlx::query_scalar(select).fetch_all(&mut connection).await
+            }
+            Kind::Postgres => {
+                let select = "SELECT CAST(tablename AS text) FROM pg_tables \
+                    WHERE schemaname = 'public' ORDER BY tablename";
+                let mut connection = postgres::connect(&self.url).await;
+                sqlx::query_scalar(select).fetch_all(&mut connection).await
+            }
+        };
+        names.expect("the names of the tables")
+    }
+
+    async fn open_file(&self) -> SqliteConnection {
+        let connection = SqliteConnection::connect(&self.url).await;
+        connection.expect("the file opens")
     }
 
     /// Where a server on this database keeps its other files.
