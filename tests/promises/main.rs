@@ -14,7 +14,9 @@ mod documents;
 mod node_filter;
 
 mod crowd;
+mod overload;
 mod resume;
+mod scope;
 
 mod terminate;
 
