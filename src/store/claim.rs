@@ -230,9 +230,14 @@ async fn take<C: ConnectionTrait>(
            AND {USE_FIRST} AND {claimable} AND {wanted} \
            AND EXISTS (SELECT 1 FROM active_instances a \
              WHERE a.instance_id = $3 AND a.expires > {now}) \
-         ORDER BY t.created, t.task_id LIMIT $2{lock}",
+         ORDER BY {order} LIMIT $2{lock}",
         terminal = TaskStatus::Complete as i16,
         queued = TaskStatus::Queued as i16,
+        order = match wanted {
+            Wanted::All | Wanted::QueuedBefore(_) => "t.created, t.task_id",
+            // By the index of those with an owner: a long queue is not searched for them.
+            Wanted::Abandoned => "t.owner, t.created",
+        },
         wanted = match wanted {
             Wanted::All => format!("NOT {}", lock::would_wait("t")),
             Wanted::Abandoned => "t.owner IS NOT NULL".to_owned(),

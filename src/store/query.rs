@@ -323,7 +323,9 @@ pub(super) async fn queued_roots(connections: &Connections) -> Result<u64, Error
     let row = connections
         .read
         .query_one_raw(connections.dialect.statement(
-            "SELECT count(*) AS queued FROM tasks WHERE parent_task_id IS NULL AND status = 2",
+            // The second condition is that of an index, which the first one does not show to be met.
+            "SELECT count(*) AS queued FROM tasks \
+             WHERE parent_task_id IS NULL AND status = 2 AND status < 5",
             [],
         ))
         .await?
