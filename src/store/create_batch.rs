@@ -15,7 +15,7 @@ use tokio::task::JoinHandle;
 
 use super::apply::event;
 use super::connect::Connections;
-use super::create;
+use super::earlier;
 use super::error::Error;
 use super::journal::{Publisher, Turn};
 use super::record::{RootEvents, append};
@@ -138,7 +138,7 @@ impl Batcher {
             return Ok(Created::New(create.queued));
         }
         let connections = &self.connections;
-        let earlier = create::earlier(connections.dialect, &connections.read, &create.root);
+        let earlier = earlier::earlier(connections.dialect, &connections.read, &create.root);
         connections.calls.of(earlier).await
     }
 

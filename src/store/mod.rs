@@ -8,18 +8,20 @@
 
 pub mod error;
 pub mod read;
-mod record;
 pub mod write;
 
 mod batch;
 
 mod apply;
-mod create;
+mod audit;
 mod create_batch;
+mod earlier;
 mod lock;
 mod parts;
 mod purge;
+mod record;
 mod scrub;
+mod start;
 mod terminate;
 
 mod journal;
@@ -41,7 +43,6 @@ mod doorbell;
 pub(crate) mod codec;
 mod row;
 mod sql;
-mod start;
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -241,7 +242,7 @@ impl Store {
         key: &RequestKey,
     ) -> Result<Option<Created>, Error> {
         let connections = &self.inner.connections;
-        let find = create::find(connections.dialect, &connections.read, created_by, key);
+        let find = earlier::find(connections.dialect, &connections.read, created_by, key);
         connections.calls.of(find).await
     }
 

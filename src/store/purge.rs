@@ -18,8 +18,8 @@ use serde::Serialize;
 use uuid::Uuid;
 
 use super::apply::event;
+use super::audit;
 use super::connect::Connections;
-use super::create;
 use super::error::Error;
 use super::journal::{Publisher, Turn};
 use super::lock;
@@ -269,7 +269,7 @@ async fn take_away(
         .iter()
         .map(|root| (&part.audit, *root))
         .collect();
-    create::audit(dialect, transaction, &records).await?;
+    audit::insert(dialect, transaction, &records).await?;
 
     let mut events: Vec<RootEvents> = roots
         .iter()

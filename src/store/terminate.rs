@@ -8,9 +8,9 @@ use std::sync::Arc;
 use sea_orm::{ConnectionTrait, DatabaseTransaction};
 
 use super::apply::{MessageRow, append_messages, event};
+use super::audit;
 use super::codec::relative;
 use super::connect::Connections;
-use super::create;
 use super::detail;
 use super::error::Error;
 use super::journal::{Publisher, Turn};
@@ -198,7 +198,7 @@ async fn stop(
         request_id: None,
         decision: "accepted",
     };
-    create::audit(dialect, transaction, &[(&audit, task.task_id)]).await?;
+    audit::insert(dialect, transaction, &[(&audit, task.task_id)]).await?;
     Ok((row, root))
 }
 
