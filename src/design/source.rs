@@ -40,12 +40,13 @@ const O_NONBLOCK: i32 = if cfg!(target_os = "linux") {
 /// `ELOOP`, which `std` has no stable name for, on Linux and on the BSD family.
 const TOO_MANY_LINKS: i32 = if cfg!(target_os = "linux") { 40 } else { 62 };
 
-/// The content of one file.
+/// One file of a design.
 #[derive(Debug, Clone)]
-pub(super) struct SourceFile {
+pub struct SourceFile {
     /// Its name relative to what the reference names.
-    pub(super) name: String,
-    pub(super) bytes: Vec<u8>,
+    pub name: String,
+    /// Its content.
+    pub bytes: Vec<u8>,
 }
 
 /// Reads the file, or every `*.yaml` and `*.yml` below the directory, sorted by name.

@@ -148,6 +148,8 @@ mod tests {
             column: None,
             field: None,
             message: "nothing here".to_owned(),
+            nodes: Vec::new(),
+            node_count: 0,
         };
         let shown = finding(&found, "file:///d");
         assert_eq!(shown.document, "file:///d");
