@@ -8,13 +8,16 @@
 use std::error::Error as _;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use http::header::{CONTENT_TYPE, LOCATION};
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use reqwest::Url;
-use rustls::crypto::CryptoProvider;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject as _;
+use rustls::{ClientConfig, RootCertStore};
 use tokio::time::Instant;
 
 use super::{DriverError, ErrorKind};
@@ -47,17 +50,20 @@ pub enum TrustError {
         path: PathBuf,
         /// Why.
         #[source]
-        source: io::Error,
+        source: rustls::pki_types::pem::Error,
     },
-    /// The file holds something else than certificates in PEM form, or none.
-    #[error("read the certificates in {}: there is none in PEM form", path.display())]
+    /// There is nobody whose certificates could be accepted.
+    #[error("read the certificates in {}: there is none", path.display())]
     NoCertificate {
         /// The file.
         path: PathBuf,
     },
-    /// What was read cannot be used.
+    /// A certificate cannot be used, or TLS itself cannot.
     #[error("set up TLS")]
-    Tls(#[source] reqwest::Error),
+    Tls(#[source] rustls::Error),
+    /// The client cannot be made of all this.
+    #[error("set up the client")]
+    Client(#[source] reqwest::Error),
 }
 
 /// Makes exchanges. A clone is the same client, with the same connections.
@@ -113,18 +119,15 @@ impl Client {
     ///
     /// The file cannot be read or holds no certificate.
     pub fn new(authorities: Option<&Path>) -> Result<Self, TrustError> {
-        install_cryptography();
-        let mut builder = reqwest::Client::builder()
+        let builder = reqwest::Client::builder()
+            .tls_backend_preconfigured(tls(authorities)?)
             .user_agent(concat!("drydock/", env!("CARGO_PKG_VERSION")))
             .connect_timeout(CONNECT_TIMEOUT)
             .pool_max_idle_per_host(IDLE_PER_HOST)
             .pool_idle_timeout(IDLE_TIMEOUT)
             .redirect(reqwest::redirect::Policy::none())
             .retry(reqwest::retry::never());
-        if let Some(path) = authorities {
-            builder = builder.tls_certs_only(certificates(path)?);
-        }
-        let inner = builder.build().map_err(TrustError::Tls)?;
+        let inner = builder.build().map_err(TrustError::Client)?;
         Ok(Self { inner })
     }
 
@@ -162,7 +165,8 @@ impl Client {
             return Err(DriverError::passing(
                 ErrorKind::Timeout,
                 format!("{} was not asked: no time was left", place(&url)),
-            ));
+            )
+            .before_sending());
         }
         let mut builder = self
             .inner
@@ -216,28 +220,42 @@ pub fn place(url: &Url) -> String {
     }
 }
 
-/// Says once which cryptography TLS uses. The client library does not choose one, and somebody else
-/// in the process may have done so before.
-fn install_cryptography() {
-    if CryptoProvider::get_default().is_none() {
-        // An error says that another thread was faster.
-        rustls::crypto::ring::default_provider()
-            .install_default()
-            .ok();
+/// TLS that trusts the authorities in a file, or those of the system. The cryptography is named here:
+/// the client library chooses none.
+fn tls(authorities: Option<&Path>) -> Result<ClientConfig, TrustError> {
+    let mut roots = RootCertStore::empty();
+    match authorities {
+        Some(path) => {
+            let file = |source| TrustError::File {
+                path: path.to_owned(),
+                source,
+            };
+            for certificate in CertificateDer::pem_file_iter(path).map_err(file)? {
+                let certificate = certificate.map_err(file)?;
+                roots.add(certificate).map_err(TrustError::Tls)?;
+            }
+            if roots.is_empty() {
+                return Err(TrustError::NoCertificate {
+                    path: path.to_owned(),
+                });
+            }
+        }
+        None => {
+            let found = rustls_native_certs::load_native_certs();
+            for error in &found.errors {
+                tracing::debug!(%error, "certificates of the system not read");
+            }
+            // Systems have certificates of forms that nobody uses any more; they are left out. With
+            // none at all every connection is refused, and says so.
+            roots.add_parsable_certificates(found.certs);
+        }
     }
-}
-
-fn certificates(path: &Path) -> Result<Vec<reqwest::Certificate>, TrustError> {
-    let text = std::fs::read(path).map_err(|source| TrustError::File {
-        path: path.to_owned(),
-        source,
-    })?;
-    match reqwest::Certificate::from_pem_bundle(&text) {
-        Ok(certificates) if !certificates.is_empty() => Ok(certificates),
-        Ok(_) | Err(_) => Err(TrustError::NoCertificate {
-            path: path.to_owned(),
-        }),
-    }
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    Ok(ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(TrustError::Tls)?
+        .with_root_certificates(roots)
+        .with_no_client_auth())
 }
 
 /// Where `answer` sends us; none: it is the answer.
@@ -343,3 +361,7 @@ fn tls_reason(error: &reqwest::Error) -> Option<String> {
     }
     None
 }
+
+#[cfg(test)]
+#[path = "http_tests.rs"]
+mod tests;
