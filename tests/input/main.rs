@@ -26,6 +26,7 @@ mod refused;
 mod selecting;
 
 mod idempotency;
+mod looking_up;
 mod missing;
 mod paging;
 mod resuming;
