@@ -8,6 +8,8 @@ pub mod id;
 pub mod action;
 pub mod step;
 
+pub mod site;
+
 pub mod inventory;
 
 pub mod node_filter;

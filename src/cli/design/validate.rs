@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::io::IsTerminal as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 
@@ -13,6 +14,9 @@ use crate::cli::connection::{ServerArgs, patiently};
 use crate::cli::{Error, output};
 use crate::design;
 use crate::proto::v1::ValidateDesignRequest;
+
+/// The longest that validation may take: the largest design takes a small part of it.
+const TIME_LIMIT: Duration = Duration::from_secs(120);
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Validate {
@@ -83,8 +87,8 @@ impl Validate {
 /// Reads and validates; the files' texts by their names, for excerpts.
 fn check(paths: &[PathBuf]) -> Result<(Report, HashMap<String, String>), Error> {
     let files = design::read_files(paths).map_err(Error::Design)?;
-    let findings = design::validate(&files).map_err(Error::Design)?;
-    let report = Report::of_findings(&findings);
+    let validation = design::validate(&files, TIME_LIMIT).map_err(Error::Design)?;
+    let report = Report::of_findings(&validation.findings);
     let sources = files
         .into_iter()
         .filter_map(|file| Some((file.name, String::from_utf8(file.bytes).ok()?)))
