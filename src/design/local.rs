@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use super::deadline::Deadline;
 use super::error::LoadError;
+use super::finding::Finding;
 use super::source::{self, MAX_DESIGN_BYTES, SourceFile};
 
-/// The longest that reading may take: the largest design takes a small part of it.
+/// The longest that reading or validating may take: the largest design takes a small part of it.
 const TIME_LIMIT: Duration = Duration::from_secs(120);
 
 /// Reads files, and the `*.yaml` and `*.yml` files below directories. Each is named as its path was
@@ -27,4 +28,14 @@ pub fn read_files(paths: &[PathBuf]) -> Result<Vec<SourceFile>, LoadError> {
         }
     }
     Ok(files)
+}
+
+/// Everything that is wrong with the design in these files, errors first.
+///
+/// # Errors
+///
+/// It took too long.
+pub fn validate(files: &[SourceFile]) -> Result<Vec<Finding>, LoadError> {
+    let validation = super::validate::run(files, Deadline::after(TIME_LIMIT))?;
+    Ok(validation.findings)
 }

@@ -4,7 +4,6 @@ use std::collections::HashMap;
 use std::io::IsTerminal as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 
@@ -14,9 +13,6 @@ use crate::cli::connection::{ServerArgs, patiently};
 use crate::cli::{Error, output};
 use crate::design;
 use crate::proto::v1::ValidateDesignRequest;
-
-/// The longest that validation may take: the largest design takes a small part of it.
-const TIME_LIMIT: Duration = Duration::from_secs(120);
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Validate {
@@ -87,8 +83,8 @@ impl Validate {
 /// Reads and validates; the files' texts by their names, for excerpts.
 fn check(paths: &[PathBuf]) -> Result<(Report, HashMap<String, String>), Error> {
     let files = design::read_files(paths).map_err(Error::Design)?;
-    let validation = design::validate(&files, TIME_LIMIT).map_err(Error::Design)?;
-    let report = Report::of_findings(&validation.findings);
+    let findings = design::validate(&files).map_err(Error::Design)?;
+    let report = Report::of_findings(&findings);
     let sources = files
         .into_iter()
         .filter_map(|file| Some((file.name, String::from_utf8(file.bytes).ok()?)))
