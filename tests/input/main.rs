@@ -25,6 +25,7 @@ mod reading;
 mod refused;
 mod selecting;
 
+mod gate;
 mod idempotency;
 mod looking_up;
 mod missing;

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 pub(super) use devices::read_sites;
 pub use devices::{Drivers, NodeDriver, OobType, Redfish, Secrets, Site};
-pub use service::{Database, Design, Http2, Log, LogFormat, Migrate, Server};
+pub use service::{Database, Design, Gate, Http2, Log, LogFormat, Migrate, Server};
 pub use work::{Executor, Retention, Simulated, StepTimeouts, Tasks, Watch};
 
 const SECOND: Duration = Duration::from_secs(1);

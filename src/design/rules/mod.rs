@@ -14,8 +14,10 @@ use crate::domain::Action;
 use super::catalogue::Example;
 use super::finding::Severity;
 
+mod affected;
 #[expect(dead_code, reason = "rules to come need the rest")]
 mod need;
+#[expect(dead_code, reason = "rules to come report nodes alone")]
 mod report;
 #[expect(dead_code, reason = "rules to come ask for the rest")]
 mod view;
@@ -28,7 +30,8 @@ mod cidr_host_bits;
 
 mod duplicate_address;
 
-pub(super) use report::Report;
+pub(super) use affected::users;
+pub(super) use report::{Fault, Report};
 pub(super) use view::SiteView;
 
 /// Every rule, in the order of the documentation: documents, networks, nodes.
