@@ -5,6 +5,8 @@ pub mod domain;
 pub mod proto;
 mod seeded;
 
+pub mod access;
+
 pub mod store;
 
 pub mod design;

@@ -25,8 +25,8 @@ use reader::Reader;
 pub use problem::{Origin, Problem, Problems};
 pub use reader::Key;
 pub use section::{
-    Database, Design, Executor, Http2, Log, LogFormat, Migrate, Retention, Server, Simulated,
-    StepTimeouts, Tasks, Watch,
+    Auth, Database, Design, Executor, Http2, Log, LogFormat, Migrate, Retention, Server, Simulated,
+    StepTimeouts, Tasks, Tls, Watch,
 };
 
 /// Everything an operator can set.
@@ -34,6 +34,10 @@ pub use section::{
 pub struct Config {
     /// Where the server listens and keeps its data, and how it stops.
     pub server: Server,
+    /// Encryption of the listener; none: it speaks plaintext.
+    pub tls: Option<Tls>,
+    /// Who may call.
+    pub auth: Auth,
     /// The database.
     pub database: Database,
     /// Designs.
@@ -99,6 +103,8 @@ impl Config {
 
     fn read(reader: &mut Reader, default_data_dir: &DataDir) -> Self {
         let server = Server::read(reader, default_data_dir);
+        let tls = Tls::read(reader);
+        let auth = Auth::read(reader, &server, tls.as_ref());
         let database = Database::read(reader, &server.data_dir);
         let simulated = Simulated::read(reader, &server.data_dir);
         Self {
@@ -110,6 +116,8 @@ impl Config {
             http2: Http2::read(reader),
             log: Log::read(reader),
             server,
+            tls,
+            auth,
             database,
             simulated,
         }

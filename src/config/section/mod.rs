@@ -1,11 +1,14 @@
 //! The sections: what each key means, its default, its range, and what it must agree with.
 
+mod access;
+
 mod service;
 
 mod work;
 
 use std::time::Duration;
 
+pub use access::{Auth, Tls};
 pub use service::{Database, Design, Http2, Log, LogFormat, Migrate, Server};
 pub use work::{Executor, Retention, Simulated, StepTimeouts, Tasks, Watch};
 
