@@ -47,6 +47,7 @@ pub use watch::{WatchQuery, WatchStart, Watching};
 use tokio::sync::Notify;
 
 use crate::domain::{Action, Role};
+use crate::seeded::{Bug, seeded};
 use crate::store::Store;
 use crate::watch::Hub;
 use queue_limit::QueueLimit;
@@ -92,7 +93,7 @@ impl Caller {
     /// [`Error::Denied`].
     pub fn may_run(&self, action: Action) -> Result<(), Error> {
         let needed = Role::to_run(action);
-        if self.role.includes(needed) {
+        if self.role.includes(needed) || seeded(Bug::IgnoredRole) {
             return Ok(());
         }
         Err(Error::Denied {

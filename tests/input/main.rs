@@ -30,5 +30,11 @@ mod missing;
 mod paging;
 mod resuming;
 
+mod people;
+
+mod credentials;
+mod encryption;
+mod roles;
+
 mod surface;
 mod transport;

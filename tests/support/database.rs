@@ -94,6 +94,21 @@ impl Database {
         executed.unwrap_or_else(|error| panic!("{sql}: {error}"));
     }
 
+    /// What a query answers, which asks for one text a row.
+    pub(crate) async fn texts(&self, sql: &str) -> Vec<String> {
+        let query = sqlx::query_scalar(AssertSqlSafe(sql.to_owned()));
+        let texts = match self.kind {
+            Kind::Sqlite => query.fetch_all(&mut self.open_file().await).await,
+            Kind::Postgres => {
+                let query = sqlx::query_scalar(AssertSqlSafe(sql.to_owned()));
+                query
+                    .fetch_all(&mut postgres::connect(&self.url).await)
+                    .await
+            }
+        };
+        texts.unwrap_or_else(|error| panic!("{sql}: {error}"))
+    }
+
     /// The names of its tables, sorted.
     pub(crate) async fn tables(&self) -> Vec<String> {
         let names = match self.kind {
