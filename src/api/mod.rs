@@ -38,6 +38,8 @@ mod violations;
 
 mod convert;
 
+mod validation;
+
 mod show_filter;
 
 mod enums;

@@ -46,6 +46,7 @@ const RULES: &[Rule] = &[
     // Its dry run too: it tells whether the real one will be allowed.
     unary("/drydock.v1.TaskService/PurgeTasks", DESTROY),
     unary("/drydock.v1.DesignService/ResolveNodeFilter", READ),
+    unary("/drydock.v1.DesignService/ValidateDesign", READ),
     unary("/grpc.health.v1.Health/Check", Needs::Nothing),
     unary("/grpc.health.v1.Health/List", Needs::Nothing),
     stream("/grpc.health.v1.Health/Watch", Needs::Nothing),

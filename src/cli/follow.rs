@@ -228,12 +228,13 @@ mod tests {
     use tonic_types::ErrorDetails;
 
     use super::*;
-    use crate::cli::connection::channel;
+    use crate::cli::connection::link;
+    use crate::cli::credentials::CredentialArgs;
     use crate::proto::v1::{Heartbeat, Task};
 
     fn follow() -> Follow {
         Follow::new(
-            TaskServiceClient::new(channel("http://127.0.0.1:9").unwrap()),
+            TaskServiceClient::new(link("http://127.0.0.1:9", &CredentialArgs::default()).unwrap()),
             FollowOptions {
                 task_id: "t".to_owned(),
                 resume_token: "old".to_owned(),

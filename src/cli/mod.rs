@@ -44,6 +44,8 @@ mod task;
 
 mod node;
 
+mod design;
+
 mod settings;
 
 mod serve;
@@ -90,6 +92,9 @@ enum Command {
     /// Look at the nodes of a design
     #[command(subcommand)]
     Node(node::Command),
+    /// Say what is wrong with a design
+    #[command(subcommand)]
+    Design(design::Command),
 }
 
 impl Cli {
@@ -104,6 +109,7 @@ impl Cli {
             Command::Task(command) => command.run().await,
             Command::Token(command) => command.run(),
             Command::Node(command) => command.run().await,
+            Command::Design(command) => command.run().await,
         };
         done.unwrap_or_else(|error| error.report())
     }

@@ -6,6 +6,8 @@
 //! deadline, after which what is left is cut off: whatever was acknowledged is durable by then, and what
 //! was not given back is taken over when its lease runs out.
 
+pub mod drivers;
+
 pub mod log;
 
 pub mod signal;
@@ -43,9 +45,6 @@ use crate::access::{Access, RosterFile, RosterFileError};
 use crate::api::{self, Health};
 use crate::config::Config;
 use crate::design::Loader;
-use crate::driver::Registry;
-use crate::driver::ledger::LedgerError;
-use crate::driver::simulated::Simulated;
 use crate::executor::{self, Executor};
 use crate::store::{self, Store};
 use crate::tasks::{RetentionHandle, Tasks};
@@ -74,9 +73,6 @@ pub enum Error {
     /// The store does not open.
     #[error("open the store")]
     Store(#[source] store::OpenError),
-    /// The simulated machines' memory does not open.
-    #[error("open the simulated machines")]
-    Simulated(#[source] LedgerError),
     /// Who may call is not known.
     #[error("know who may call")]
     Roster(#[source] RosterFileError),
@@ -86,6 +82,9 @@ pub enum Error {
     /// Reloading ended by itself.
     #[error("reload the roster and the certificates: the task ended")]
     ReloadingEnded(#[source] Option<JoinError>),
+    /// A driver cannot be set up.
+    #[error("set up the drivers")]
+    Drivers(#[source] drivers::Error),
     /// The address cannot be listened on.
     #[error("listen on {address}")]
     Listen {
@@ -169,8 +168,7 @@ impl Server {
             .await
             .map_err(Error::Journal)?;
         let designs = Arc::new(LoadedDesigns::new(Loader::new(options::loader(config))));
-        let simulated = Simulated::open(options::simulated(config)).map_err(Error::Simulated)?;
-        let registry = Registry::simulated(Arc::new(simulated));
+        let registry = drivers::registry(config).map_err(Error::Drivers)?;
 
         // Before anything is run: a port that is taken must not leave a tree half begun.
         let listening = config.server.listen;

@@ -38,3 +38,4 @@ mod roles;
 
 mod surface;
 mod transport;
+mod validation;

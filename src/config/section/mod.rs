@@ -6,9 +6,13 @@ mod service;
 
 mod work;
 
+mod devices;
+
 use std::time::Duration;
 
 pub use access::{Auth, Tls};
+pub(super) use devices::read_sites;
+pub use devices::{Drivers, NodeDriver, OobType, Redfish, Secrets, Site};
 pub use service::{Database, Design, Http2, Log, LogFormat, Migrate, Server};
 pub use work::{Executor, Retention, Simulated, StepTimeouts, Tasks, Watch};
 
