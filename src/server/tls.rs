@@ -27,14 +27,8 @@ const PROTOCOLS: [&[u8]; 2] = [b"h2", b"http/1.1"];
 #[derive(Debug, thiserror::Error)]
 pub enum TlsError {
     /// A file cannot be read.
-    #[error("read {}", path.display())]
-    Read {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        #[source]
-        source: io::Error,
-    },
+    #[error(transparent)]
+    Read(#[from] Unreadable),
     /// A file does not hold what it should, in PEM.
     #[error("read {what} from {}", path.display())]
     Pem {
@@ -67,6 +61,14 @@ pub enum TlsError {
     /// The authorities for clients cannot be used.
     #[error("use the authorities for client certificates")]
     ClientAuthorities(#[source] VerifierBuilderError),
+}
+
+/// A file cannot be read.
+#[derive(Debug, thiserror::Error)]
+#[error("read {}", path.display())]
+pub struct Unreadable {
+    path: PathBuf,
+    source: io::Error,
 }
 
 /// What new connections are encrypted with, as of now. Cheap to clone; every clone is the same.
@@ -122,11 +124,7 @@ impl TlsFiles {
         let contents = match Contents::read(&self.paths) {
             Ok(contents) => contents,
             Err(problem) => {
-                let kind = match &problem {
-                    TlsError::Read { source, .. } => source.kind(),
-                    _ => io::ErrorKind::Other,
-                };
-                if self.is_new(Err(kind)) {
+                if self.is_new(Err(problem.source.kind())) {
                     error!(error = %chain(&problem), "certificates not reloaded");
                 }
                 return;
@@ -156,7 +154,7 @@ impl TlsFiles {
 }
 
 impl Contents {
-    fn read(paths: &config::Tls) -> Result<Self, TlsError> {
+    fn read(paths: &config::Tls) -> Result<Self, Unreadable> {
         Ok(Self {
             certificate: read(&paths.certificate)?,
             key: read(&paths.key)?,
@@ -245,7 +243,7 @@ fn certificates(contents: &[u8], path: &Path) -> Result<Vec<CertificateDer<'stat
     Ok(found)
 }
 
-fn read(path: &Path) -> Result<Vec<u8>, TlsError> {
+fn read(path: &Path) -> Result<Vec<u8>, Unreadable> {
     use std::io::Read as _;
     let mut contents = Vec::new();
     std::fs::File::open(path)
@@ -259,7 +257,7 @@ fn read(path: &Path) -> Result<Vec<u8>, TlsError> {
             }
             Ok(())
         })
-        .map_err(|source| TlsError::Read {
+        .map_err(|source| Unreadable {
             path: path.to_owned(),
             source,
         })?;

@@ -8,7 +8,8 @@ use drydock::proto::v1::task_event::Event as Arm;
 use drydock::proto::v1::{
     CreateTaskRequest, GetTaskRequest, GetTaskTreeRequest, ListTaskMessagesRequest,
     ListTasksRequest, PurgeTasksRequest, ResolveNodeFilterRequest, RetryTaskRequest, TaskAction,
-    TerminateTaskRequest, WaitTaskRequest, WatchTaskRequest, WatchTasksRequest,
+    TerminateTaskRequest, ValidateDesignRequest, WaitTaskRequest, WatchTaskRequest,
+    WatchTasksRequest,
 };
 use prost::Message as _;
 use prost_types::FileDescriptorSet;
@@ -96,6 +97,7 @@ fn methods() -> Vec<(Role, Call)> {
             }),
         ),
         (Role::Destroy, Call::Purge(PurgeTasksRequest::default())),
+        (Role::Read, Call::Validate(ValidateDesignRequest::default())),
         (
             Role::Read,
             Call::Resolve(ResolveNodeFilterRequest::default()),
