@@ -111,21 +111,17 @@ impl Database {
 
     /// The names of its tables, sorted.
     pub(crate) async fn tables(&self) -> Vec<String> {
-        let names = match self.kind {
+        let select = match self.kind {
             Kind::Sqlite => {
-                let select = "SELECT name FROM sqlite_master WHERE type = 'table' \
-                    AND name NOT LIKE 'sqlite%' ORDER BY name";
-                let mut connection = self.open_file().await;
-                sqlx::query_scalar(select).fetch_all(&mut connection).await
+                "SELECT name FROM sqlite_master WHERE type = 'table' \
+                    AND name NOT LIKE 'sqlite%' ORDER BY name"
             }
             Kind::Postgres => {
-                let select = "SELECT CAST(tablename AS text) FROM pg_tables \
-                    WHERE schemaname = 'public' ORDER BY tablename";
-                let mut connection = postgres::connect(&self.url).await;
-                sqlx::query_scalar(select).fetch_all(&mut connection).await
+                "SELECT CAST(tablename AS text) FROM pg_tables \
+                    WHERE schemaname = 'public' ORDER BY tablename"
             }
         };
-        names.expect("the names of the tables")
+        self.texts(select).await
     }
 
     async fn open_file(&self) -> SqliteConnection {
