@@ -48,7 +48,6 @@ const RULES: &[Rule] = &[
     unary("/drydock.v1.DesignService/ResolveNodeFilter", READ),
     unary("/drydock.v1.DesignService/ValidateDesign", READ),
     unary("/grpc.health.v1.Health/Check", Needs::Nothing),
-    unary("/grpc.health.v1.Health/List", Needs::Nothing),
     stream("/grpc.health.v1.Health/Watch", Needs::Nothing),
     stream(
         "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo",
