@@ -26,7 +26,7 @@ pub use problem::{Origin, Problem, Problems};
 pub use reader::Key;
 pub use section::{
     Database, Design, Executor, Http2, Log, LogFormat, Migrate, Retention, Server, Simulated,
-    StepTimeouts, Tasks, Watch,
+    StepTimeouts, Tasks, Watch, Web,
 };
 
 /// Everything an operator can set.

@@ -13,15 +13,22 @@ use super::build;
 use super::cache::{Cache, ContentHash};
 use super::deadline::{Deadline, timed_out};
 use super::error::LoadError;
-use super::reference::{Reference, ReferenceError, ReferencePolicy};
+use super::fetch::{FetchOptions, Fetched, Fetcher, Location, Validators};
+use super::reference::{FileTarget, Reference, ReferenceError, ReferencePolicy, Target};
 use super::source::{self, MAX_DESIGN_BYTES, SourceFile};
 use super::stored::{Digest, StoredError};
+
+/// The most designs that are fetched at once. A fetch holds its answer, of at most the size of a
+/// design, until it is its turn to be built; servers that answer slowly keep files from no slot.
+const MAX_FETCHES: usize = 4;
 
 /// How designs are loaded.
 #[derive(Debug, Clone)]
 pub struct LoaderOptions {
     /// What references may name.
     pub references: ReferencePolicy,
+    /// How designs are fetched from the web.
+    pub fetch: FetchOptions,
     /// The most bytes of one design, all files together.
     pub max_bytes: u64,
     /// The longest that one load may take, waiting included.
@@ -31,10 +38,11 @@ pub struct LoaderOptions {
 }
 
 impl Default for LoaderOptions {
-    /// No directory may be read; 64 MiB, 60 s, two at once.
+    /// No directory and no host may be read; 64 MiB, 60 s, two at once.
     fn default() -> Self {
         Self {
             references: ReferencePolicy::default(),
+            fetch: FetchOptions::default(),
             max_bytes: MAX_DESIGN_BYTES,
             time_limit: Duration::from_secs(60),
             max_concurrent: 2,
@@ -52,7 +60,10 @@ pub struct Loader {
 struct Shared {
     options: LoaderOptions,
     slots: Arc<Semaphore>,
+    fetches: Semaphore,
+    fetcher: Fetcher,
     cache: Mutex<Cache>,
+    validators: Mutex<Validators>,
 }
 
 impl Loader {
@@ -62,11 +73,15 @@ impl Loader {
         let slots = Arc::new(Semaphore::new(
             options.max_concurrent.clamp(1, Semaphore::MAX_PERMITS),
         ));
+        let fetcher = Fetcher::new(options.fetch.clone(), options.references.web.clone());
         Self {
             shared: Arc::new(Shared {
                 options,
                 slots,
+                fetches: Semaphore::new(MAX_FETCHES),
+                fetcher,
                 cache: Mutex::default(),
+                validators: Mutex::default(),
             }),
         }
     }
@@ -80,19 +95,21 @@ impl Loader {
         Reference::parse(uri, &self.shared.options.references)
     }
 
-    /// Reads and builds the design, or finds it in the cache if its files are unchanged.
+    /// Reads and builds the design, or finds it in the cache if its content is unchanged.
     ///
     /// # Errors
     ///
     /// `Unavailable` when the same call may succeed later, `Invalid` when the design is wrong.
     pub async fn load(&self, reference: &Reference) -> Result<Design, LoadError> {
-        let shared = self.shared.clone();
-        let reference = reference.clone();
-        let deadline = Deadline::after(shared.options.time_limit);
-        let loaded = self
-            .run(deadline, move || shared.load(&reference, deadline))
-            .await;
-        loaded.map_err(LoadError::Unavailable)?
+        let deadline = Deadline::after(self.shared.options.time_limit);
+        match reference.target() {
+            Target::File(target) => {
+                let (shared, target) = (self.shared.clone(), target.clone());
+                let loaded = self.run(deadline, move || shared.read(&target, deadline));
+                loaded.await.map_err(LoadError::Unavailable)?
+            }
+            Target::Web(location) => self.fetch(location, deadline).await,
+        }
     }
 
     /// The design of this digest: from the cache, or rebuilt from its stored bytes.
@@ -118,6 +135,38 @@ impl Loader {
             Ok(design)
         });
         restored.await.map_err(RestoreError::Unavailable)?
+    }
+
+    async fn fetch(&self, location: &Location, deadline: Deadline) -> Result<Design, LoadError> {
+        // Held until the design is built: the answer is in memory as long.
+        let turn = tokio::time::timeout(deadline.left(), self.shared.fetches.acquire()).await;
+        let _turn = turn
+            .map_err(|_elapsed| LoadError::Unavailable(timed_out()))?
+            .map_err(|closed| LoadError::Unavailable(io::Error::other(closed)))?;
+        let max_bytes = self.shared.options.max_bytes;
+        let known = |url: &str| {
+            let validator = self.shared.validators().get(url)?;
+            let design = self.shared.cache().by_content(validator.content)?;
+            Some((validator, design))
+        };
+        let fetched = self
+            .shared
+            .fetcher
+            .fetch(location, max_bytes, deadline, known);
+        let mut content = match fetched.await? {
+            Fetched::Unchanged(design) => return Ok(design),
+            Fetched::Content(content) => content,
+        };
+        let shared = self.shared.clone();
+        let loaded = self.run(deadline, move || {
+            let (url, tag) = (std::mem::take(&mut content.url), content.tag.take());
+            let files = [content.into_file(max_bytes)?];
+            let content = content_hash(&files);
+            let design = shared.build(&files, content, deadline)?;
+            shared.validators().insert(url, tag, content);
+            Ok(design)
+        });
+        loaded.await.map_err(LoadError::Unavailable)?
     }
 
     /// Runs work that blocks on a thread for it, when a slot is free. Work that outlives its
@@ -170,13 +219,21 @@ pub enum RestoreError {
 }
 
 impl Shared {
-    fn load(&self, reference: &Reference, deadline: Deadline) -> Result<Design, LoadError> {
-        let files = source::read(reference, self.options.max_bytes, deadline)?;
-        let content = content_hash(&files);
+    fn read(&self, target: &FileTarget, deadline: Deadline) -> Result<Design, LoadError> {
+        let files = source::read(target, self.options.max_bytes, deadline)?;
+        self.build(&files, content_hash(&files), deadline)
+    }
+
+    fn build(
+        &self,
+        files: &[SourceFile],
+        content: ContentHash,
+        deadline: Deadline,
+    ) -> Result<Design, LoadError> {
         if let Some(design) = self.cache().by_content(content) {
             return Ok(design);
         }
-        let design = build::build(&files, deadline)?;
+        let design = build::build(files, deadline)?;
         self.cache().insert(Some(content), design.clone());
         Ok(design)
     }
@@ -184,6 +241,13 @@ impl Shared {
     fn cache(&self) -> MutexGuard<'_, Cache> {
         // A panic while the lock is held leaves a cache that is smaller, not one that is wrong.
         self.cache.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn validators(&self) -> MutexGuard<'_, Validators> {
+        // As with the cache: what is missing is asked for anew.
+        self.validators
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 }
 

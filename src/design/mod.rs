@@ -1,7 +1,7 @@
 //! Site designs: from a reference to an inventory.
 //!
-//! A reference is checked by its text (`reference`), its files are read (`source`), split into
-//! documents (`split`) that are parsed one by one within limits (`parse`) and freed of credentials
+//! A reference is checked by its text (`reference`), its files are read (`source`) or fetched
+//! (`fetch`), split into documents (`split`) that are parsed one by one within limits (`parse`) and freed of credentials
 //! (`credentials`) as they become documents of ours (`document`). Nodes inherit from host profiles
 //! (`inherit`) and become the inventory (`site`). What is kept of a design is its documents and
 //! their digest (`stored`): a task that started goes on with these, whatever becomes of the files.
@@ -21,6 +21,7 @@ mod credentials;
 mod deadline;
 mod document;
 mod error;
+mod fetch;
 mod finding;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod fuzz;
@@ -35,6 +36,9 @@ mod stored;
 
 pub use document::Kind;
 pub use error::LoadError;
+pub use fetch::{
+    AllowedHost, AllowedHostError, Authorities, FetchOptions, Token, TokenError, WebPolicy,
+};
 pub use finding::{Code, Finding, MAX_FINDINGS, Severity};
 pub use loader::{Loader, LoaderOptions, RestoreError};
 pub use reference::{MAX_REFERENCE_BYTES, Reference, ReferenceError, ReferencePolicy};

@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use super::deadline::Deadline;
 use super::error::LoadError;
 use super::finding::{Code, Finding};
-use super::reference::Reference;
+use super::reference::FileTarget;
 
 /// The most bytes one design may have in all its files: 100,000 nodes at 600 bytes each, and a
 /// few loads at once still fit in a small server's memory.
@@ -55,13 +55,13 @@ pub(super) struct SourceFile {
 /// `Invalid` when what is named does not exist, may not be read or is too large; `Unavailable` for
 /// every other failure of the file system.
 pub(super) fn read(
-    reference: &Reference,
+    target: &FileTarget,
     max_bytes: u64,
     deadline: Deadline,
 ) -> Result<Vec<SourceFile>, LoadError> {
     // A root that is missing is a mount that is away, not a fault of the design.
-    let root = fs::canonicalize(reference.root()).map_err(LoadError::Unavailable)?;
-    let path = real_path_below(reference.path(), &root, None)?;
+    let root = fs::canonicalize(&target.root).map_err(LoadError::Unavailable)?;
+    let path = real_path_below(&target.path, &root, None)?;
     let kind = fs::metadata(&path).map_err(|error| failed(error, None))?;
 
     let names = if kind.is_dir() {
@@ -74,11 +74,7 @@ pub(super) fn read(
     for name in names {
         deadline.check().map_err(LoadError::Unavailable)?;
         let shown = shown_name(
-            if kind.is_dir() {
-                &name
-            } else {
-                reference.path()
-            },
+            if kind.is_dir() { &name } else { &target.path },
             kind.is_dir(),
         );
         let file = if kind.is_dir() {

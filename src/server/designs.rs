@@ -49,11 +49,12 @@ impl Designs for LoadedDesigns {
 #[async_trait]
 impl DesignSource for LoadedDesigns {
     async fn load(&self, design_ref: &str) -> Result<LoadedDesign, DesignFailure> {
+        let shown = without_query(design_ref);
         // It was allowed when the task was created: the operator has narrowed what may be read since.
         let reference = self
             .loader
             .check(design_ref)
-            .map_err(|error| DesignFailure::Invalid(vec![wrong(design_ref, error.to_string())]))?;
+            .map_err(|error| DesignFailure::Invalid(vec![wrong(shown, error.to_string())]))?;
         match self.loader.load(&reference).await {
             Ok(design) => Ok(LoadedDesign {
                 digest: Arc::from(design.digest.to_string()),
@@ -62,17 +63,14 @@ impl DesignSource for LoadedDesigns {
                 findings: design
                     .findings
                     .iter()
-                    .map(|found| finding(found, design_ref))
+                    .map(|found| finding(found, shown))
                     .collect(),
             }),
             Err(LoadError::Unavailable(error)) => {
                 Err(DesignFailure::Unavailable(error.to_string()))
             }
             Err(LoadError::Invalid(findings)) => Err(DesignFailure::Invalid(
-                findings
-                    .iter()
-                    .map(|found| finding(found, design_ref))
-                    .collect(),
+                findings.iter().map(|found| finding(found, shown)).collect(),
             )),
         }
     }
@@ -91,6 +89,11 @@ impl DesignSource for LoadedDesigns {
             ),
         }
     }
+}
+
+/// A reference for messages: its query may hold a secret, and is no use to whoever reads them.
+fn without_query(design_ref: &str) -> &str {
+    design_ref.split('?').next().unwrap_or(design_ref)
 }
 
 /// An error that is of no document, but of the whole design.

@@ -64,6 +64,15 @@ pub enum Error {
     /// The store does not open.
     #[error("open the store")]
     Store(#[source] store::OpenError),
+    /// The certificate authorities of `design.ca_file` cannot be read.
+    #[error("read the certificate authorities in {}", path.display())]
+    Authorities {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
     /// The simulated machines' memory does not open.
     #[error("open the simulated machines")]
     Simulated(#[source] LedgerError),
@@ -141,7 +150,7 @@ impl Server {
         let (hub, hub_handle) = Hub::start(store.clone(), options::hub(config))
             .await
             .map_err(Error::Journal)?;
-        let designs = Arc::new(LoadedDesigns::new(Loader::new(options::loader(config))));
+        let designs = Arc::new(LoadedDesigns::new(Loader::new(options::loader(config)?)));
         let simulated = Simulated::open(options::simulated(config)).map_err(Error::Simulated)?;
         let registry = Registry::simulated(Arc::new(simulated));
 

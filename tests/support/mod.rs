@@ -5,6 +5,7 @@
 pub(crate) mod database;
 pub(crate) mod postgres;
 
+pub(crate) mod http;
 pub(crate) mod site;
 
 pub(crate) mod server;

@@ -2,11 +2,14 @@
 
 mod service;
 
+mod web;
+
 mod work;
 
 use std::time::Duration;
 
 pub use service::{Database, Design, Http2, Log, LogFormat, Migrate, Server};
+pub use web::Web;
 pub use work::{Executor, Retention, Simulated, StepTimeouts, Tasks, Watch};
 
 const SECOND: Duration = Duration::from_secs(1);
