@@ -1,10 +1,11 @@
 //! Site designs: from a reference to an inventory.
 //!
 //! A reference is checked by its text (`reference`), its files are read (`source`) or fetched
-//! (`fetch`), split into documents (`split`) that are parsed one by one within limits (`parse`) and freed of credentials
-//! (`credentials`) as they become documents of ours (`document`). Nodes inherit from host profiles
-//! (`inherit`) and become the inventory (`site`). What is kept of a design is its documents and
-//! their digest (`stored`): a task that started goes on with these, whatever becomes of the files.
+//! (`fetch`), split into documents (`split`) that are parsed one by one within limits (`parse`) and
+//! freed of credentials (`credentials`) as they become documents of ours (`document`). Nodes inherit
+//! from host profiles (`inherit`) and become the inventory (`site`). What is kept of a design is its
+//! documents and their digest (`stored`): a task that started goes on with these, whatever becomes
+//! of the files.
 //!
 //! Rejected: one pass of a streaming parser over the whole stream, because a broken document would
 //! hide all after it; and typed documents, because loading requires hardly anything of them.
@@ -27,6 +28,7 @@ mod finding;
 pub(crate) mod fuzz;
 mod inherit;
 mod loader;
+mod local;
 mod parse;
 mod reference;
 mod site;
@@ -34,6 +36,7 @@ mod source;
 mod split;
 mod stored;
 
+pub use credentials::names_a_credential;
 pub use document::Kind;
 pub use error::LoadError;
 pub use fetch::{
@@ -41,8 +44,9 @@ pub use fetch::{
 };
 pub use finding::{Code, Finding, MAX_FINDINGS, Severity};
 pub use loader::{Loader, LoaderOptions, RestoreError};
+pub use local::{read_files, validate};
 pub use reference::{MAX_REFERENCE_BYTES, Reference, ReferenceError, ReferencePolicy};
-pub use source::MAX_DESIGN_BYTES;
+pub use source::{MAX_DESIGN_BYTES, SourceFile};
 pub use stored::{Digest, DigestError, StoredError};
 
 /// A design that loaded. Cheap to clone but for its findings, which are few.

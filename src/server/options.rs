@@ -8,6 +8,7 @@ use crate::design::{Authorities, FetchOptions, LoaderOptions, ReferencePolicy, W
 use crate::domain::StepKind;
 use crate::driver::simulated::SimulatedOptions;
 use crate::executor::ExecutorOptions;
+use crate::secret::SecretSource;
 use crate::store::StoreOptions;
 use crate::tasks::{self, RetentionOptions};
 use crate::watch::HubOptions;
@@ -59,6 +60,7 @@ pub(super) fn loader(config: &Config) -> Result<LoaderOptions, Error> {
         fetch: FetchOptions {
             authorities: authorities.transpose()?.unwrap_or_default(),
             tokens: web.tokens.clone(),
+            secrets: SecretSource::new(config.secrets.directory.clone()),
             connect_timeout: web.connect_timeout,
             time_limit: web.fetch_timeout,
         },
@@ -66,7 +68,6 @@ pub(super) fn loader(config: &Config) -> Result<LoaderOptions, Error> {
     })
 }
 
-/// `simulated.all` changes nothing yet: no other driver can be configured.
 pub(super) fn simulated(config: &Config) -> SimulatedOptions {
     SimulatedOptions {
         step_duration: config.simulated.step_duration,

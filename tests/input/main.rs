@@ -33,3 +33,4 @@ mod resuming;
 
 mod surface;
 mod transport;
+mod validation;

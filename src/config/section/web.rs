@@ -72,7 +72,7 @@ impl Web {
             ),
             tokens: reader.texts(
                 "design.tokens",
-                "Tokens shown to hosts of designs, as `https://host:port=/path/of/file`; read at each use.",
+                "Tokens shown to hosts of designs, as `https://host:port=secret://NAME`.",
                 |text| text.parse::<Token>().map_err(|error| error.to_string()),
             ),
             connect_timeout,

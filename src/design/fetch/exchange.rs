@@ -14,6 +14,7 @@ use super::super::finding::Code;
 use super::location::Location;
 use super::token::{self, Token};
 use super::validator::{self, Validator};
+use crate::secret::SecretSource;
 
 /// What we would like; what comes is parsed as YAML whatever the server calls it.
 const WANTED: HeaderValue =
@@ -27,6 +28,7 @@ pub(super) struct Exchange<'a> {
     pub(super) client: &'a reqwest::Client,
     pub(super) location: &'a Location,
     pub(super) tokens: &'a [Token],
+    pub(super) secrets: &'a SecretSource,
     pub(super) known: Option<&'a Validator>,
     pub(super) max_bytes: u64,
 }
@@ -49,7 +51,10 @@ impl Exchange<'_> {
     ///
     /// See [`super::Fetcher::fetch`].
     pub(super) async fn run(&self, url: &str) -> Result<Answer, LoadError> {
-        let request = self.client.get(self.url(url)?).headers(self.headers()?);
+        let request = self
+            .client
+            .get(self.url(url)?)
+            .headers(self.headers().await?);
         let response = request.send().await.map_err(failed)?;
         let status = response.status();
         match status {
@@ -85,19 +90,17 @@ impl Exchange<'_> {
         })
     }
 
-    fn headers(&self) -> Result<HeaderMap, LoadError> {
+    async fn headers(&self) -> Result<HeaderMap, LoadError> {
         let mut headers = HeaderMap::new();
         headers.insert(ACCEPT, WANTED);
         headers.insert(ACCEPT_ENCODING, ENCODING);
         if let Some(known) = self.known {
             headers.insert(IF_NONE_MATCH, known.tag.clone());
         }
-        let token = token::header(self.tokens, &self.location.origin, self.location.service);
-        let token = token.map_err(|error| {
-            tracing::warn!(origin = %self.location.origin, %error, "token not read");
-            let message = "the token for the design's server is not to be had";
-            LoadError::Unavailable(io::Error::new(error.kind(), message))
-        })?;
+        let Location {
+            origin, service, ..
+        } = self.location;
+        let token = token::header(self.tokens, self.secrets, origin, *service).await?;
         headers.extend(token);
         Ok(headers)
     }

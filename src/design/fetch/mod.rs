@@ -39,6 +39,7 @@ use super::deadline::Deadline;
 use super::error::LoadError;
 use super::finding::Code;
 use super::source::SourceFile;
+use crate::secret::SecretSource;
 use exchange::{Answer, Exchange};
 use host::Host;
 use resolve::Resolver;
@@ -60,6 +61,8 @@ pub struct FetchOptions {
     pub authorities: Authorities,
     /// Our tokens.
     pub tokens: Vec<Token>,
+    /// Where they are looked up.
+    pub secrets: SecretSource,
     /// The longest that a connection may take to be made.
     pub connect_timeout: Duration,
     /// The longest that a fetch may take, the name's resolution and redirects included.
@@ -72,6 +75,7 @@ impl Default for FetchOptions {
         Self {
             authorities: Authorities::default(),
             tokens: Vec::new(),
+            secrets: SecretSource::default(),
             connect_timeout: Duration::from_secs(5),
             time_limit: Duration::from_secs(30),
         }
@@ -159,6 +163,7 @@ impl Fetcher {
                 client: &client,
                 location: &location,
                 tokens: &self.options.tokens,
+                secrets: &self.options.secrets,
                 known: known.as_ref().map(|(validator, _)| validator),
                 max_bytes,
             };

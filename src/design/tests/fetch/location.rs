@@ -239,12 +239,13 @@ fn tokens_and_hosts_are_plain_or_refused() {
     for text in [
         "",
         "https://designs.example.test",
-        "designs.example.test=/token",
-        "ftp://designs.example.test=/token",
-        "https://designs.example.test=token",
-        "https://user@designs.example.test=/token",
-        "https://designs.example.test/path=/token",
-        "https://0x7f.1=/token",
+        "designs.example.test=secret://token",
+        "ftp://designs.example.test=secret://token",
+        "https://designs.example.test=hunter2",
+        "https://designs.example.test=secret://",
+        "https://user@designs.example.test=secret://token",
+        "https://designs.example.test/path=secret://token",
+        "https://0x7f.1=secret://token",
     ] {
         assert!(text.parse::<Token>().is_err(), "{text}");
     }

@@ -99,15 +99,15 @@ async fn a_step_up_to_tls_is_followed_and_only_it_sees_the_token() -> TestResult
     let safe = WebServer::start_as(Some(identity), |_| Answer::ok(RACK)).await;
     let to = format!("https://{NAME}:{}/moved", safe.address().port());
     let plain = WebServer::start(move |_| Answer::redirect(&to)).await;
-    let token = ours.directory.path().join("token");
-    std::fs::write(&token, "secret")?;
+    std::fs::write(ours.directory.path().join("token"), "secret")?;
 
     let mut options = options(&plain);
     let port = safe.address().port();
     let allowed = format!("{NAME}:{port}").parse()?;
     options.references.web.hosts.push(allowed);
     options.fetch.authorities = Authorities::from_file(&ours.file())?;
-    let entry = format!("https://{NAME}:{port}={}", token.display());
+    options.fetch.secrets = SecretSource::new(Some(ours.directory.path().to_owned()));
+    let entry = format!("https://{NAME}:{port}=secret://token");
     options.fetch.tokens = vec![entry.parse()?];
     let rest = format!("//{NAME}:{}/", plain.address().port());
     let location = Location::parse("http", &rest, &options.references.web)?;
