@@ -67,12 +67,11 @@ impl Designs for LoadedDesigns {
 #[async_trait]
 impl DesignSource for LoadedDesigns {
     async fn load(&self, design_ref: &str) -> Result<LoadedDesign, DesignFailure> {
-        let shown = without_query(design_ref);
         // It was allowed when the task was created: the operator has narrowed what may be read since.
         let reference = self
             .loader
             .check(design_ref)
-            .map_err(|error| DesignFailure::Invalid(vec![wrong(shown, error.to_string())]))?;
+            .map_err(|error| DesignFailure::Invalid(vec![wrong(design_ref, error.to_string())]))?;
         match self.loader.load(&reference).await {
             Ok(design) => Ok(LoadedDesign {
                 digest: Arc::from(design.digest.to_string()),
@@ -81,14 +80,17 @@ impl DesignSource for LoadedDesigns {
                 findings: design
                     .findings
                     .iter()
-                    .map(|found| finding(found, shown))
+                    .map(|found| finding(found, design_ref))
                     .collect(),
             }),
             Err(LoadError::Unavailable(error)) => {
                 Err(DesignFailure::Unavailable(error.to_string()))
             }
             Err(LoadError::Invalid(findings)) => Err(DesignFailure::Invalid(
-                findings.iter().map(|found| finding(found, shown)).collect(),
+                findings
+                    .iter()
+                    .map(|found| finding(found, design_ref))
+                    .collect(),
             )),
         }
     }
@@ -119,7 +121,7 @@ fn wrong(design: &str, message: String) -> DesignFinding {
     DesignFinding {
         error: true,
         message,
-        document: design.to_owned(),
+        document: without_query(design).to_owned(),
         extra: serde_json::Map::new(),
     }
 }
@@ -147,7 +149,7 @@ fn finding(finding: &Finding, design_ref: &str) -> DesignFinding {
         message: finding.message.clone(),
         document: match &finding.document {
             Some(document) => document.clone(),
-            None => design_ref.to_owned(),
+            None => without_query(design_ref).to_owned(),
         },
         extra,
     }

@@ -118,8 +118,12 @@ pub(super) fn authority(text: &str) -> Result<(Host, Option<u16>), ReferenceErro
     if text.contains('@') {
         return Err(ReferenceError::UserInfo);
     }
-    // The colons of an IPv6 address are inside its brackets.
-    let from = text.rfind(']').map_or(0, |end| end + 1);
+    // The colons of an IPv6 address are inside its brackets, closed or not.
+    let from = match text.rfind(']') {
+        Some(end) => end + 1,
+        None if text.starts_with('[') => text.len(),
+        None => 0,
+    };
     let (name, port) = match text[from..].find(':') {
         Some(at) => (&text[..from + at], Some(&text[from + at + 1..])),
         None => (text, None),

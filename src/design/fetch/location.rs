@@ -62,7 +62,7 @@ pub(super) enum RedirectError {
     #[error("from https to http")]
     Downgrade,
     #[error("to what is not allowed: {0}")]
-    NotAllowed(#[source] ReferenceError),
+    NotAllowed(ReferenceError),
 }
 
 impl Location {
