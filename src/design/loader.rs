@@ -14,9 +14,10 @@ use super::cache::{Cache, ContentHash};
 use super::deadline::{Deadline, timed_out};
 use super::error::LoadError;
 use super::fetch::{FetchOptions, Fetched, Fetcher, Location, Validators};
-use super::reference::{FileTarget, Reference, ReferenceError, ReferencePolicy, Target};
+use super::reference::{Reference, ReferenceError, ReferencePolicy, Target};
 use super::source::{self, MAX_DESIGN_BYTES, SourceFile};
 use super::stored::{Digest, StoredError};
+use super::validate::{self, Validation};
 
 /// The most designs that are fetched at once. A fetch holds its answer, of at most the size of a
 /// design, until it is its turn to be built; servers that answer slowly keep files from no slot.
@@ -66,6 +67,12 @@ struct Shared {
     validators: Mutex<Validators>,
 }
 
+/// What is known of a content, if anything.
+type Known<T> = fn(&Shared, ContentHash) -> Option<T>;
+
+/// Makes something of files, and keeps it in the cache.
+type Make<T> = fn(&Shared, &[SourceFile], ContentHash, Deadline) -> Result<T, LoadError>;
+
 impl Loader {
     /// A loader with an empty cache.
     #[must_use]
@@ -101,15 +108,19 @@ impl Loader {
     ///
     /// `Unavailable` when the same call may succeed later, `Invalid` when the design is wrong.
     pub async fn load(&self, reference: &Reference) -> Result<Design, LoadError> {
-        let deadline = Deadline::after(self.shared.options.time_limit);
-        match reference.target() {
-            Target::File(target) => {
-                let (shared, target) = (self.shared.clone(), target.clone());
-                let loaded = self.run(deadline, move || shared.read(&target, deadline));
-                loaded.await.map_err(LoadError::Unavailable)?
-            }
-            Target::Web(location) => self.fetch(location, deadline).await,
-        }
+        self.made(reference, Shared::loaded, Shared::load).await
+    }
+
+    /// Reads the design and runs every rule over it, unless its content is as it was. The design
+    /// in the answer is of the bytes that were validated.
+    ///
+    /// # Errors
+    ///
+    /// `Unavailable` when the same call may succeed later, `Invalid` when the reference names
+    /// nothing that could be read. A design that does not load is an answer.
+    pub async fn validate(&self, reference: &Reference) -> Result<Arc<Validation>, LoadError> {
+        self.made(reference, Shared::validated, Shared::validate)
+            .await
     }
 
     /// The design of this digest: from the cache, or rebuilt from its stored bytes.
@@ -137,36 +148,61 @@ impl Loader {
         restored.await.map_err(RestoreError::Unavailable)?
     }
 
-    async fn fetch(&self, location: &Location, deadline: Deadline) -> Result<Design, LoadError> {
-        // Held until the design is built: the answer is in memory as long.
+    /// What `make` makes of what `reference` names, unless that is known of the content already.
+    async fn made<T: Send + 'static>(
+        &self,
+        reference: &Reference,
+        known: Known<T>,
+        make: Make<T>,
+    ) -> Result<T, LoadError> {
+        let deadline = Deadline::after(self.shared.options.time_limit);
+        match reference.target() {
+            Target::File(target) => {
+                let (shared, target) = (self.shared.clone(), target.clone());
+                let made = self.run(deadline, move || {
+                    let files = source::read(&target, shared.options.max_bytes, deadline)?;
+                    shared.of_files(&files, content_hash(&files), known, make, deadline)
+                });
+                made.await.map_err(LoadError::Unavailable)?
+            }
+            Target::Web(location) => self.made_of_web(location, known, make, deadline).await,
+        }
+    }
+
+    async fn made_of_web<T: Send + 'static>(
+        &self,
+        location: &Location,
+        known: Known<T>,
+        make: Make<T>,
+        deadline: Deadline,
+    ) -> Result<T, LoadError> {
+        // Held until all is made of the answer, which is in memory as long.
         let turn = tokio::time::timeout(deadline.left(), self.shared.fetches.acquire()).await;
         let _turn = turn
             .map_err(|_elapsed| LoadError::Unavailable(timed_out()))?
             .map_err(|closed| LoadError::Unavailable(io::Error::other(closed)))?;
-        let max_bytes = self.shared.options.max_bytes;
-        let known = |url: &str| {
-            let validator = self.shared.validators().get(url)?;
-            let design = self.shared.cache().by_content(validator.content)?;
-            Some((validator, design))
+        let shared = &self.shared;
+        let max_bytes = shared.options.max_bytes;
+        let at_hand = |url: &str| {
+            let validator = shared.validators().get(url)?;
+            let made = known(shared, validator.content)?;
+            Some((validator, made))
         };
-        let fetched = self
-            .shared
-            .fetcher
-            .fetch(location, max_bytes, deadline, known);
-        let mut content = match fetched.await? {
-            Fetched::Unchanged(design) => return Ok(design),
-            Fetched::Content(content) => content,
+        let fetched = shared.fetcher.fetch(location, max_bytes, deadline, at_hand);
+        let mut answer = match fetched.await? {
+            Fetched::Unchanged(made) => return Ok(made),
+            Fetched::Content(answer) => answer,
         };
         let shared = self.shared.clone();
-        let loaded = self.run(deadline, move || {
-            let (url, tag) = (std::mem::take(&mut content.url), content.tag.take());
-            let files = [content.into_file(max_bytes)?];
+        let made = self.run(deadline, move || {
+            let (url, tag) = (std::mem::take(&mut answer.url), answer.tag.take());
+            let files = [answer.into_file(max_bytes)?];
             let content = content_hash(&files);
-            let design = shared.build(&files, content, deadline)?;
+            let made = shared.of_files(&files, content, known, make, deadline)?;
             shared.validators().insert(url, tag, content);
-            Ok(design)
+            Ok(made)
         });
-        loaded.await.map_err(LoadError::Unavailable)?
+        made.await.map_err(LoadError::Unavailable)?
     }
 
     /// Runs work that blocks on a thread for it, when a slot is free. Work that outlives its
@@ -219,23 +255,52 @@ pub enum RestoreError {
 }
 
 impl Shared {
-    fn read(&self, target: &FileTarget, deadline: Deadline) -> Result<Design, LoadError> {
-        let files = source::read(target, self.options.max_bytes, deadline)?;
-        self.build(&files, content_hash(&files), deadline)
+    fn of_files<T>(
+        &self,
+        files: &[SourceFile],
+        content: ContentHash,
+        known: Known<T>,
+        make: Make<T>,
+        deadline: Deadline,
+    ) -> Result<T, LoadError> {
+        match known(self, content) {
+            Some(made) => Ok(made),
+            None => make(self, files, content, deadline),
+        }
     }
 
-    fn build(
+    fn loaded(&self, content: ContentHash) -> Option<Design> {
+        self.cache().by_content(content)
+    }
+
+    fn load(
         &self,
         files: &[SourceFile],
         content: ContentHash,
         deadline: Deadline,
     ) -> Result<Design, LoadError> {
-        if let Some(design) = self.cache().by_content(content) {
-            return Ok(design);
-        }
         let design = build::build(files, deadline)?;
         self.cache().insert(Some(content), design.clone());
         Ok(design)
+    }
+
+    fn validated(&self, content: ContentHash) -> Option<Arc<Validation>> {
+        self.cache().validation(content)
+    }
+
+    fn validate(
+        &self,
+        files: &[SourceFile],
+        content: ContentHash,
+        deadline: Deadline,
+    ) -> Result<Arc<Validation>, LoadError> {
+        let validation = Arc::new(validate::run(files, deadline)?);
+        let mut cache = self.cache();
+        if let Some(design) = &validation.design {
+            cache.insert(Some(content), design.clone());
+        }
+        cache.insert_validation(content, validation.clone());
+        Ok(validation)
     }
 
     fn cache(&self) -> MutexGuard<'_, Cache> {
