@@ -3,6 +3,7 @@
 pub mod clock;
 pub mod domain;
 pub mod proto;
+pub mod secret;
 mod seeded;
 
 pub mod store;

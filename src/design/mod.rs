@@ -30,6 +30,7 @@ mod finding;
 pub(crate) mod fuzz;
 mod inherit;
 mod loader;
+mod local;
 mod parse;
 mod path;
 mod read;
@@ -42,14 +43,16 @@ mod stored;
 mod validate;
 
 pub use catalogue::{Entry, Example, catalogue};
+pub use credentials::names_a_credential;
 pub use document::Kind;
 pub use error::LoadError;
 pub use finding::{Code, Finding, MAX_FINDINGS, Severity};
 pub use loader::{Loader, LoaderOptions, RestoreError};
+pub use local::{read_files, validate};
 pub use reference::{MAX_REFERENCE_BYTES, Reference, ReferenceError, ReferencePolicy};
 pub use source::{MAX_DESIGN_BYTES, SourceFile};
 pub use stored::{Digest, DigestError, StoredError};
-pub use validate::{Validation, validate};
+pub use validate::Validation;
 
 /// A design that loaded. Cheap to clone but for its findings, which are few.
 #[derive(Debug, Clone)]

@@ -4,8 +4,6 @@
 //! They run on what could be read, also when the design does not load: an operator wants the whole
 //! list at once.
 
-use std::time::Duration;
-
 use super::build;
 use super::deadline::Deadline;
 use super::error::LoadError;
@@ -35,16 +33,8 @@ impl Validation {
     }
 }
 
-/// Validates files that were read by the caller, as [`super::Loader::validate`] does what a
-/// reference names. Blocks for seconds on the largest designs.
+/// Parses files, builds the design if it loads, and runs every rule.
 ///
-/// # Errors
-///
-/// `Unavailable` when it takes longer than `limit`.
-pub fn validate(files: &[SourceFile], limit: Duration) -> Result<Validation, LoadError> {
-    run(files, Deadline::after(limit))
-}
-
 /// # Errors
 ///
 /// `Unavailable` when the deadline passes.

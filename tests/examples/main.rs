@@ -15,3 +15,8 @@ mod large_site;
 mod python_client;
 
 mod deploy_files;
+
+mod validation;
+
+mod broken_site;
+mod mistakes;

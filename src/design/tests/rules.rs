@@ -1,19 +1,19 @@
 //! Every rule holds what its examples promise.
 
 use std::collections::BTreeSet;
-use std::time::Duration;
 
 use super::super::catalogue::catalogue;
+use super::super::local::validate;
 use super::super::support::file;
-use super::super::validate::validate;
 use super::*;
 
 /// The findings of a file that are of a rule, as they are shown.
 fn found(rule: &Rule, text: &str) -> Vec<String> {
     let files = [file("site.yaml", text)];
-    let validation = validate(&files, Duration::from_secs(60)).expect("an hour is enough");
-    let findings = validation.findings.iter();
-    let findings = findings.filter(|finding| finding.code.as_str() == rule.code);
+    let findings = validate(&files).expect("there is time enough");
+    let findings = findings
+        .iter()
+        .filter(|finding| finding.code.as_str() == rule.code);
     findings.map(ToString::to_string).collect()
 }
 
@@ -52,12 +52,8 @@ fn codes_are_unique_slugs() {
 
 fn validated(text: &str) -> Vec<String> {
     let files = [file("site.yaml", text)];
-    let validation = validate(&files, Duration::from_secs(60)).expect("an hour is enough");
-    validation
-        .findings
-        .iter()
-        .map(ToString::to_string)
-        .collect()
+    let findings = validate(&files).expect("there is time enough");
+    findings.iter().map(ToString::to_string).collect()
 }
 
 #[test]
@@ -76,13 +72,9 @@ fn what_is_inherited_is_reported_once_where_it_stands() {
         "---\nschema: drydock/Network/v1\nmetadata: {name: mgmt}\ndata: {cidr: 10.0.0.0/24}\n",
     );
     let files = [file("site.yaml", &text)];
-    let validation = validate(&files, Duration::from_secs(60)).expect("an hour is enough");
+    let findings = validate(&files).expect("there is time enough");
 
-    let found: Vec<_> = validation
-        .findings
-        .iter()
-        .map(ToString::to_string)
-        .collect();
+    let found: Vec<_> = findings.iter().map(ToString::to_string).collect();
     assert_eq!(
         found,
         [
@@ -90,8 +82,8 @@ fn what_is_inherited_is_reported_once_where_it_stands() {
           address of `a` on `mgmt`"
         ]
     );
-    assert_eq!(validation.findings[0].nodes, ["b", "c"]);
-    assert_eq!(validation.findings[0].node_count, 2);
+    assert_eq!(findings[0].nodes, ["b", "c"]);
+    assert_eq!(findings[0].node_count, 2);
 }
 
 #[test]

@@ -35,7 +35,7 @@ pub use hardware::HardwareProfile;
 pub use host::HostSpec;
 pub use link::NetworkLink;
 pub use network::Network;
-pub use oob::{Oob, SecretReference};
+pub use oob::Oob;
 pub use rack::Rack;
 pub use region::Region;
 pub use size::Size;
