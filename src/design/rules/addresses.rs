@@ -47,6 +47,18 @@ pub(super) fn of_no_host(cidr: Cidr, address: IpAddr) -> Option<&'static str> {
     }
 }
 
+/// Why no network at all has the address for one of its hosts.
+pub(super) fn special(address: IpAddr) -> Option<&'static str> {
+    let broadcast = matches!(address, IpAddr::V4(address) if address.is_broadcast());
+    if address.is_unspecified() {
+        Some("no address")
+    } else if address.is_multicast() || broadcast {
+        Some("the address of many hosts")
+    } else {
+        None
+    }
+}
+
 /// The addresses that a network has for one use, as sorted spans that do not touch.
 #[derive(Default)]
 pub(super) struct Spans(Vec<(u128, u128)>);

@@ -10,8 +10,9 @@ pub(super) const RULE: Rule = Rule {
     severity: Severity::Error,
     summary: "options that the bonding mode does not have",
     explanation: "`hash` and `peer_rate` are options of `802.3ad` alone, and a link whose bonding \
-        is disabled has none at all. The kernel refuses an option of another mode, so either the \
-        option or the mode is not what was meant.",
+        is disabled has none at all. Either the option or the mode is not what was meant, and ports \
+        bonded in one mode lose frames at a switch that expects another. The kernel refuses \
+        `peer_rate` in every other mode.",
     needed_by: need::NETWORKING,
     examples: &[
         Example {

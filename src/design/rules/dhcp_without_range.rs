@@ -43,7 +43,7 @@ data:
   addressing:
     - {network: pxe, address: dhcp}
 ",
-            message: "site.yaml:4:3: Network/pxe: data.ranges: 1 node gets its address here by \
+            message: "site.yaml:3:1: Network/pxe: data.ranges: 1 node gets its address here by \
                 DHCP, and no range is `dhcp`",
         },
         Example {
@@ -77,7 +77,7 @@ schema: drydock/BaremetalNode/v1
 metadata: {name: b}
 data: {addressing: [{network: pxe, address: dhcp}]}
 ",
-            message: "site.yaml:6:5: Network/pxe: data.ranges: 2 nodes get their address here by \
+            message: "site.yaml:5:3: Network/pxe: data.ranges: 2 nodes get their address here by \
                 DHCP, and there are 1 to hand out",
         },
     ],

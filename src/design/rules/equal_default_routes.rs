@@ -60,14 +60,23 @@ data:
     check,
 };
 
+/// The routes between which only the metric chooses.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+struct Choice {
+    ipv4: bool,
+    metric: Option<u32>,
+}
+
 fn check(site: &SiteView<'_>, report: &mut Report<'_>) {
     // Of networks with a default route: by family and metric, the first of them.
-    let mut defaults: HashMap<&str, Vec<((bool, Option<u32>), usize)>> = HashMap::new();
+    let mut defaults: HashMap<&str, Vec<(Choice, usize)>> = HashMap::new();
     for network in &site.networks {
         for (at, route) in network.spec.routes.iter().enumerate() {
             if let Some(subnet) = route.subnet.filter(|subnet| subnet.prefix == 0) {
-                let key = (subnet.address.is_ipv4(), route.metric);
-                defaults.entry(network.name).or_default().push((key, at));
+                let ipv4 = subnet.address.is_ipv4();
+                let metric = route.metric;
+                let choice = Choice { ipv4, metric };
+                defaults.entry(network.name).or_default().push((choice, at));
             }
         }
     }
@@ -78,16 +87,20 @@ fn check(site: &SiteView<'_>, report: &mut Report<'_>) {
             continue;
         }
         let interfaces = node.spec.interfaces.values();
-        let mut first: HashMap<(bool, Option<u32>), &str> = HashMap::new();
+        let mut first: HashMap<Choice, &str> = HashMap::new();
         for name in interfaces.flat_map(|interface| &interface.networks) {
             let Some((network, routes)) = site.network(name).zip(defaults.get(name.as_str()))
             else {
                 continue;
             };
-            for (key, at) in routes {
-                let other = *first.entry(*key).or_insert(name);
+            for (choice, at) in routes {
+                let other = *first.entry(*choice).or_insert(name);
                 if other != name {
-                    let field = if key.1.is_some() { "metric" } else { "subnet" };
+                    let field = if choice.metric.is_some() {
+                        "metric"
+                    } else {
+                        "subnet"
+                    };
                     let path = Path::of("routes").index(*at).field(field);
                     let message = format!(
                         "node `{}` has this default route and that of network `{other}`, which has \

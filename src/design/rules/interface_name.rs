@@ -66,7 +66,8 @@ fn check(site: &SiteView<'_>, report: &mut Report<'_>) {
                 };
                 let length = format!("{name}.{vlan}").len();
                 if length > LONGEST {
-                    let path = path().field("networks").entry(network);
+                    let interface = Path::of("interfaces").field(name);
+                    let path = interface.field("networks").entry(network);
                     let message =
                         format!("`{name}.{vlan}` has {length} bytes, more than {LONGEST}");
                     report.node_as(Severity::Warning, node, path, message);

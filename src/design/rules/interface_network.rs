@@ -83,7 +83,8 @@ fn check(site: &SiteView<'_>, report: &mut Report<'_>) {
         for (name, interface) in node.spec.interfaces.iter() {
             let path = || Path::of("interfaces").field(name);
             let Some(link) = &interface.device_link else {
-                report.node(node, path(), format!("`{name}` is attached to no link"));
+                let path = Path::of("interfaces").field(name);
+                report.node(node, path, format!("`{name}` is attached to no link"));
                 continue;
             };
             // A link that does not exist or cannot be read is reported as that.

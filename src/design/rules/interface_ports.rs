@@ -1,5 +1,6 @@
 //! An interface with another number of ports than its link is for.
 
+use super::shared_port::is_left_alone;
 use super::{Example, Report, Rule, SiteView, need};
 use crate::design::finding::Severity;
 use crate::design::path::Path;
@@ -11,7 +12,8 @@ pub(super) const RULE: Rule = Rule {
     summary: "an interface with more or fewer ports than its link is for",
     explanation: "`slaves` are the ports that an interface is made of: one, or on a link that \
         bonds, two or more. A bond of one port, or several ports on a link whose `bonding` is \
-        disabled, is refused when the node's network is configured.",
+        disabled, is refused when the node's network is configured. Interfaces with the label `noconfig` are \
+        not configured, and may have any.",
     needed_by: need::NETWORKING,
     examples: &[
         Example {
@@ -70,6 +72,9 @@ fn check(site: &SiteView<'_>, report: &mut Report<'_>) {
     for node in &site.nodes {
         for (name, interface) in node.spec.interfaces.iter() {
             let path = || Path::of("interfaces").field(name).field("slaves");
+            if is_left_alone(interface) {
+                continue;
+            }
             let ports = interface.slaves.len();
             if ports == 0 {
                 report.node(node, path(), format!("`{name}` has no port in `slaves`"));

@@ -48,9 +48,12 @@ impl<'s, 'd> Names<'s, 'd> {
     }
 }
 
-/// Tells of each name that a host refers to: how bad it is if there is nothing of this name, the
-/// name, and where it stands.
-pub(super) type Mentions = fn(&HostSpec, &mut dyn FnMut(Severity, &str, &dyn Fn() -> Path));
+/// Takes a name that a host refers to: how bad it is if there is nothing of this name, the name,
+/// and where it stands.
+pub(super) type Tell<'t> = dyn FnMut(Severity, &str, &dyn Fn() -> Path) + 't;
+
+/// Tells of each name that a host refers to.
+pub(super) type Mentions = fn(&HostSpec, &mut Tell<'_>);
 
 /// Reports what hosts refer to and the design does not have: what nodes have with all they inherit,
 /// what nodes say whose profiles do not resolve, and, as a warning, what profiles say that no node

@@ -46,7 +46,7 @@ data:
   vlan: '10'
   cidr: 10.0.0.0/24
 ",
-            message: "site.yaml:4:3: Network/mgmt: data: there is no `cidr` here",
+            message: "site.yaml:3:1: Network/mgmt: data: there is no `cidr` here",
         },
     ],
     check,

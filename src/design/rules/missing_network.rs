@@ -1,7 +1,7 @@
 //! A network that is named and does not exist.
 
 use super::super::document::Kind;
-use super::missing::{self, Names};
+use super::missing::{self, Names, Tell};
 use super::{Example, Report, Rule, SiteView, need};
 use crate::design::finding::Severity;
 use crate::design::path::Path;
@@ -92,7 +92,7 @@ fn check(site: &SiteView<'_>, report: &mut Report<'_>) {
     }
 }
 
-fn mentions(host: &HostSpec, tell: &mut dyn FnMut(Severity, &str, &dyn Fn() -> Path)) {
+fn mentions(host: &HostSpec, tell: &mut Tell<'_>) {
     for name in host
         .addressing
         .iter()

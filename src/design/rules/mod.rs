@@ -14,7 +14,6 @@ use crate::domain::Action;
 use super::catalogue::Example;
 use super::finding::Severity;
 
-#[expect(dead_code, reason = "rules to come need the rest")]
 mod need;
 mod report;
 #[expect(dead_code, reason = "rules to come ask for the rest")]

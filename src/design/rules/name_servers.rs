@@ -1,9 +1,8 @@
 //! Name servers that hosts cannot ask.
 
 use std::collections::HashSet;
-use std::net::IpAddr;
 
-use super::addresses::of_no_host;
+use super::addresses::{of_no_host, special};
 use super::{Example, Report, Rule, SiteView, need};
 use crate::design::finding::Severity;
 use crate::design::path::Path;
@@ -76,16 +75,5 @@ fn check(site: &SiteView<'_>, report: &mut Report<'_>) {
             );
             report.document(network.id, path(), message);
         }
-    }
-}
-
-fn special(address: IpAddr) -> Option<&'static str> {
-    let broadcast = matches!(address, IpAddr::V4(address) if address.is_broadcast());
-    if address.is_unspecified() {
-        Some("no address")
-    } else if address.is_multicast() || broadcast {
-        Some("the address of many hosts")
-    } else {
-        None
     }
 }

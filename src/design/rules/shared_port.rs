@@ -65,11 +65,7 @@ fn check(site: &SiteView<'_>, report: &mut Report<'_>) {
 
 /// Whether an interface is there for the time before the operating system has its own.
 fn only_boots(host: &HostSpec, interface: &Interface) -> bool {
-    if interface
-        .labels
-        .get("noconfig")
-        .is_some_and(|value| value == "true")
-    {
+    if is_left_alone(interface) {
         return true;
     }
     let mut addresses = host.addressing.iter().filter(|entry| {
@@ -81,4 +77,10 @@ fn only_boots(host: &HostSpec, interface: &Interface) -> bool {
             Some(Assignment::Dhcp) | None => true,
             Some(Assignment::Static(_) | Assignment::Slaac) => false,
         })
+}
+
+/// Whether an interface is described, but not to be configured.
+pub(super) fn is_left_alone(interface: &Interface) -> bool {
+    let label = interface.labels.get("noconfig");
+    label.is_some_and(|value| value == "true")
 }
