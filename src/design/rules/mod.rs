@@ -14,7 +14,6 @@ use crate::domain::Action;
 use super::catalogue::Example;
 use super::finding::Severity;
 
-#[expect(dead_code, reason = "rules to come need the rest")]
 mod need;
 mod report;
 #[expect(dead_code, reason = "rules to come ask for the rest")]
@@ -28,6 +27,25 @@ mod cidr_host_bits;
 
 mod duplicate_address;
 
+mod asset;
+mod boot_mac;
+mod disk_used_twice;
+mod duplicate_mountpoint;
+mod empty_volume_group;
+mod filesystem;
+mod hardware_reference;
+mod hostname;
+mod hugepages;
+mod missing_volume_group;
+mod out_of_band;
+mod overfull_storage;
+mod platform;
+mod root_filesystem;
+mod selects_nothing;
+mod small_filesystem;
+mod unknown_device;
+mod volumes;
+
 pub(super) use report::Report;
 pub(super) use view::SiteView;
 
@@ -39,6 +57,27 @@ pub(super) const ALL: &[&Rule] = &[
     &plain_credential::RULE,
     &cidr_host_bits::RULE,
     &duplicate_address::RULE,
+    &hostname::RULE,
+    &boot_mac::RULE,
+    &unknown_device::RULE,
+    &out_of_band::TYPE,
+    &out_of_band::ADDRESS,
+    &out_of_band::ACCOUNT,
+    &missing_volume_group::RULE,
+    &empty_volume_group::RULE,
+    &disk_used_twice::RULE,
+    &overfull_storage::RULE,
+    &root_filesystem::RULE,
+    &small_filesystem::RULE,
+    &duplicate_mountpoint::RULE,
+    &filesystem::MOUNTPOINT,
+    &filesystem::KIND,
+    &platform::RULE,
+    &hugepages::RULE,
+    &hardware_reference::MISSING,
+    &hardware_reference::CPU_SET,
+    &asset::RULE,
+    &selects_nothing::RULE,
 ];
 
 /// Something that can be wrong with a design that loads.
