@@ -28,6 +28,7 @@ pub use reader::Key;
 pub use section::{
     Auth, Database, Design, Drivers, Executor, Gate, Http2, Log, LogFormat, Migrate, NodeDriver,
     OobType, Redfish, Retention, Secrets, Server, Simulated, Site, StepTimeouts, Tasks, Tls, Watch,
+    Web,
 };
 
 /// Everything an operator can set.

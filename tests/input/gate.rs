@@ -18,17 +18,25 @@ on_both_databases!(
 
 /// Nodes `a` and `b` have one address, `c` and the simulated `s1` and `s2` have their own trouble.
 const DESIGN: &str = "\
+schema: drydock/Network/v1
+metadata: {name: oob}
+data: {cidr: 10.0.0.0/24, ranges: [{type: static, start: 10.0.0.1, end: 10.0.0.99}]}
+---
+schema: drydock/NetworkLink/v1
+metadata: {name: oob}
+data: {allowed_networks: [oob], trunking: {mode: disabled, default_network: oob}}
+---
 schema: drydock/BaremetalNode/v1
 metadata: {name: a}
-data: {oob: {type: manual}, addressing: [{network: oob, address: 10.0.0.1}]}
+data: {oob: {type: manual, network: oob}, addressing: [{network: oob, address: 10.0.0.1}]}
 ---
 schema: drydock/BaremetalNode/v1
 metadata: {name: b}
-data: {oob: {type: manual}, addressing: [{network: oob, address: 10.0.0.1}]}
+data: {oob: {type: manual, network: oob}, addressing: [{network: oob, address: 10.0.0.1}]}
 ---
 schema: drydock/BaremetalNode/v1
 metadata: {name: c}
-data: {oob: {type: manual}, addressing: [{network: oob, address: 10.0.0.3}]}
+data: {oob: {type: manual, network: oob}, addressing: [{network: oob, address: 10.0.0.3}]}
 ---
 schema: drydock/BaremetalNode/v1
 metadata: {name: s1}

@@ -5,6 +5,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use super::web::Web;
 use super::{MAX_COUNT, SECOND, TICK};
 use crate::config::reader::Reader;
 use crate::config::{DataDir, database_url};
@@ -120,6 +121,8 @@ pub struct Design {
     pub roots: Vec<PathBuf>,
     /// What of a design has to be right before an action touches machines.
     pub gate: Gate,
+    /// What references of the web's schemes may read.
+    pub web: Web,
 }
 
 /// What of a design has to be right before an action touches machines.
@@ -149,6 +152,7 @@ impl Design {
                 ],
                 "Whether an action on real machines is refused for errors in the design that concern it (`action`), for any error (`strict`), or for none (`off`).",
             ),
+            web: Web::read(reader),
         }
     }
 }

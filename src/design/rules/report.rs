@@ -20,7 +20,7 @@ pub(crate) struct Report<'s> {
     rule: &'static Rule,
     found: Vec<Found>,
     /// By document, path and message: ten thousand nodes inherit one mistake of a profile.
-    seen: HashMap<(DocumentId, String, String), usize>,
+    seen: HashMap<(DocumentId, Place, String), usize>,
     errors: Hidden,
     warnings: Hidden,
 }
@@ -46,10 +46,19 @@ pub(in crate::design) struct Fault {
 struct Found {
     severity: Severity,
     document: DocumentId,
-    path: Path,
+    place: Place,
     message: String,
     /// Positions in the view; empty if it is about a document.
     nodes: BTreeSet<u32>,
+}
+
+/// Where in a document it is.
+#[derive(Clone, PartialEq, Eq, Hash)]
+enum Place {
+    /// Its name.
+    Name,
+    /// A field of its body.
+    Field(Path),
 }
 
 impl<'s> Report<'s> {
@@ -69,6 +78,11 @@ impl<'s> Report<'s> {
         self.document_as(self.rule.severity, id, path, message);
     }
 
+    /// Something wrong with what a document is called.
+    pub(crate) fn name(&mut self, id: DocumentId, message: impl Into<String>) {
+        self.add(self.rule.severity, id, Place::Name, message.into(), &[]);
+    }
+
     /// Something wrong in a document.
     pub(crate) fn document_as(
         &mut self,
@@ -77,7 +91,7 @@ impl<'s> Report<'s> {
         path: Path,
         message: impl Into<String>,
     ) {
-        self.add(severity, id, path, message.into(), &[]);
+        self.add(severity, id, Place::Field(path), message.into(), &[]);
     }
 
     /// Something wrong with a node, as bad as the rule is. It is reported where the value stands:
@@ -96,7 +110,8 @@ impl<'s> Report<'s> {
         message: impl Into<String>,
     ) {
         if let Some(id) = self.origin(node, &path) {
-            self.add(severity, id, path, message.into(), &[node.position]);
+            let place = Place::Field(path);
+            self.add(severity, id, place, message.into(), &[node.position]);
         }
     }
 
@@ -110,7 +125,8 @@ impl<'s> Report<'s> {
     ) {
         if let Some(id) = self.origin(node, &path) {
             let nodes = [node.position, other.position];
-            self.add(self.rule.severity, id, path, message.into(), &nodes);
+            let place = Place::Field(path);
+            self.add(self.rule.severity, id, place, message.into(), &nodes);
         }
     }
 
@@ -134,11 +150,11 @@ impl<'s> Report<'s> {
         &mut self,
         severity: Severity,
         document: DocumentId,
-        path: Path,
+        place: Place,
         message: String,
         nodes: &[u32],
     ) {
-        let key = (document, path.to_string(), message);
+        let key = (document, place, message);
         if let Some(at) = self.seen.get(&key) {
             self.found[*at].nodes.extend(nodes);
             return;
@@ -159,7 +175,7 @@ impl<'s> Report<'s> {
         self.found.push(Found {
             severity,
             document,
-            path,
+            place: key.1.clone(),
             message: key.2.clone(),
             nodes: nodes.iter().copied().collect(),
         });
@@ -183,7 +199,12 @@ impl<'s> Report<'s> {
         };
         for found in self.found {
             let document = &self.site.documents[found.document];
-            let place = document.finding_at(found.severity, code, &found.path, found.message);
+            let place = match &found.place {
+                Place::Name => document.finding_at_name(found.severity, code, found.message),
+                Place::Field(path) => {
+                    document.finding_at(found.severity, code, path, found.message)
+                }
+            };
             let names = found.nodes.iter().take(MAX_NODES_NAMED);
             let names = names.filter_map(|at| self.site.nodes.get(*at as usize));
             let finding = Finding {
