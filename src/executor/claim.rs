@@ -14,6 +14,7 @@ use super::hints::Trees;
 use super::lease::{Life, error_chain};
 use super::options::ExecutorOptions;
 use super::root::{Exit, Runner};
+use crate::background::Background;
 use crate::clock;
 use crate::domain::{TaskId, TaskStatus};
 use crate::driver::Registry;
@@ -43,8 +44,8 @@ pub(super) struct Shared {
     pub(super) drain: CancellationToken,
     /// Cancelled when a write was given up with its outcome unknown.
     pub(super) unclean: CancellationToken,
-    /// Cancelled when something panicked.
-    pub(super) failed: CancellationToken,
+    /// Where a panic is reported.
+    pub(super) background: Background,
 }
 
 /// Claims roots and owns their runners.
@@ -239,7 +240,7 @@ impl Claimer {
         crew: &mut Crew,
         claim: impl Future<Output = Result<Vec<Claimed>, Error>> + Send + 'static,
     ) -> Option<Vec<Claimed>> {
-        let claim = tokio::spawn(claim);
+        let claim = self.shared.background.spawn("claim", claim);
         let claimed = tokio::select! {
             claimed = claim => claimed,
             // What it takes for a life that is over, others take back.
@@ -252,11 +253,8 @@ impl Claimer {
                 crew.doubt = true;
                 None
             }
-            Err(panic) => {
-                tracing::error!(%panic, "claim panicked");
-                self.shared.failed.cancel();
-                None
-            }
+            // Reported where it panicked; the process ends.
+            Err(_) => None,
         }
     }
 
@@ -320,9 +318,10 @@ impl Claimer {
             claimed,
             last_resort,
         };
+        let run = async move { (root, runner.run().await) };
         let handle = crew
             .runners
-            .spawn(async move { (root, runner.run().await) });
+            .spawn(self.shared.background.guard("runner of a root", run));
         crew.ids.insert(handle.id(), root);
     }
 
@@ -352,8 +351,6 @@ impl Claimer {
                 }
             }
             Err(panic) => {
-                tracing::error!(%panic, "runner of a root panicked");
-                self.shared.failed.cancel();
                 if let Some(root) = crew.ids.remove(&panic.id()) {
                     self.shared.trees.remove(root);
                 }

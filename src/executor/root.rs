@@ -216,7 +216,7 @@ impl Runner {
             tree: Arc::clone(&tree),
             signals: Arc::clone(&self.signals),
             slots: Arc::clone(&self.shared.slots),
-            failed: self.shared.failed.clone(),
+            background: self.shared.background.clone(),
             pending,
             waiting: Waiting::default(),
             ready,
