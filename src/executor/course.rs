@@ -99,6 +99,7 @@ impl Course {
             let last_line = running.lines.len() == 1 && !open;
             tree.last_line.store(last_line, Ordering::Release);
             self.stop_waiting(&mut running).await;
+            tree.standing.waits(self.only_waits(&running));
             self.signals.waits.store(
                 !self.waiting.is_empty() || !running.trying.is_empty(),
                 Ordering::Release,
@@ -164,6 +165,14 @@ impl Course {
 
     fn has_work(&self) -> bool {
         !self.ready.is_empty() || !self.pending.is_empty() || !self.waiting.is_empty()
+    }
+
+    /// Whether there is something to do besides what lines do, and all of it waits for locks.
+    fn only_waits(&self, running: &Running) -> bool {
+        let waits =
+            !self.waiting.is_empty() || !running.trying.is_empty() || !self.ready.is_empty();
+        let begins = !self.pending.is_empty() || self.has_begun_line();
+        waits && !begins && !self.tree.stop.is_cancelled() && !self.tree.leave.is_cancelled()
     }
 
     /// Whether there is something to begin, now or later.
@@ -241,14 +250,18 @@ impl Course {
             self.begin(running, ready, slot);
         } else if let Some(index) = self.pending.take() {
             let name = self.tree.name(index).cloned();
-            let line = Line::new(Arc::clone(&self.tree), index, name, None);
+            let mut line = Line::new(Arc::clone(&self.tree), index, name, None);
+            line.working = Some(self.tree.standing.work());
             self.spawn(running, line, slot);
         }
     }
 
     fn begin(&mut self, running: &mut Running, ready: Ready, slot: Option<OwnedSemaphorePermit>) {
         match ready {
-            Ready::Line(line) => self.spawn(running, *line, slot),
+            Ready::Line(mut line) => {
+                line.working = Some(self.tree.standing.work());
+                self.spawn(running, *line, slot);
+            }
             Ready::Waiter(index, waiter) => {
                 let Some(name) = self.tree.name(index) else {
                     return;

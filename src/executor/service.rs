@@ -13,6 +13,7 @@ use super::design_source::DesignSource;
 use super::hints::{Dispatcher, Trees};
 use super::lease::{Keeper, Life, begin, error_chain};
 use super::options::ExecutorOptions;
+use super::standing::Resting;
 use crate::background::Background;
 use crate::domain::{Commit, InstanceId};
 use crate::driver::Registry;
@@ -59,14 +60,16 @@ impl Executor {
         let (life_sender, life) = watch::channel(first);
         let (renewals_sender, renewals) = watch::channel(0);
         let (reachable_sender, reachable) = watch::channel(true);
+        let claim = Arc::new(Notify::new());
         let shared = Arc::new(Shared {
             store: store.clone(),
+            resting: Arc::new(Resting::new(Arc::clone(&claim))),
             slots: Arc::new(Semaphore::new(options.max_running_nodes)),
             options: Arc::clone(&options),
             designs,
             drivers,
             trees: Arc::new(Trees::default()),
-            claim: Arc::new(Notify::new()),
+            claim,
             look: Arc::new(Notify::new()),
             drain: CancellationToken::new(),
             unclean: CancellationToken::new(),

@@ -635,6 +635,40 @@ async fn those_who_wait_for_a_site_keep_nobody_else_waiting() {
 }
 
 #[tokio::test]
+async fn those_who_wait_for_nodes_keep_nobody_else_waiting() {
+    let labels = [(0, "drydock.dev/simulate-hang", "deploy_node")];
+    let mut bench = Bench::new(1, &labels).await;
+    bench.options.max_running_roots = 2;
+    let mut roots = vec![bench.create(Action::DeployNode).await];
+    let handle = bench.start().await;
+    bench.until(roots[0], runs(StepKind::DeployNode)).await;
+    for _ in 0..4 {
+        roots.push(bench.create(Action::DeployNode).await);
+    }
+    let waits = |tasks: &[Task]| {
+        let mut nodes = tasks.iter().filter(|task| task.depth == 1);
+        nodes.any(|node| node.status == TaskStatus::Queued)
+    };
+    for root in &roots[1..] {
+        bench.until(*root, waits).await;
+    }
+    let other = bench.create(Action::VerifyNode).await;
+    let other = bench.ended(other).await;
+    assert_eq!(other[0].result.status, ResultStatus::Success);
+
+    // Each gets the node in its turn, the oldest first, and takes a place again.
+    for (place, root) in roots.iter().enumerate() {
+        bench.until(*root, runs(StepKind::DeployNode)).await;
+        for later in &roots[place + 1..] {
+            assert!(waits(&bench.tasks(*later).await));
+        }
+        bench.terminate(*root).await;
+        bench.ended(*root).await;
+    }
+    handle.drain().await;
+}
+
+#[tokio::test]
 async fn one_that_waits_for_a_site_for_too_long_ends() {
     let mut bench = Bench::new(1, &[]).await;
     bench.options.max_queue_time = Duration::from_millis(500);
