@@ -85,7 +85,9 @@ pub async fn routes(tasks: Tasks) -> Result<Api, tonic_reflection::server::Error
         .add_service(health_service)
         .add_service(reflection().build_v1()?)
         .add_service(reflection().build_v1alpha()?);
-    let routes = Routes::from(routes.into_axum_router().layer(GrpcWebLayer::new())).prepare();
+    // Around all of it once more: what no service knows is answered by none of them.
+    let router = routes.into_axum_router().layer(TransportErrorsLayer);
+    let routes = Routes::from(router.layer(GrpcWebLayer::new())).prepare();
     Ok(Api { routes, health })
 }
 
