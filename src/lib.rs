@@ -4,6 +4,7 @@ pub mod background;
 pub mod clock;
 pub mod domain;
 pub mod proto;
+pub mod secret;
 mod seeded;
 
 pub mod store;

@@ -26,6 +26,7 @@ mod finding;
 pub(crate) mod fuzz;
 mod inherit;
 mod loader;
+mod local;
 mod parse;
 mod reference;
 mod site;
@@ -33,12 +34,14 @@ mod source;
 mod split;
 mod stored;
 
+pub use credentials::names_a_credential;
 pub use document::Kind;
 pub use error::LoadError;
 pub use finding::{Code, Finding, MAX_FINDINGS, Severity};
 pub use loader::{Loader, LoaderOptions, RestoreError};
+pub use local::{read_files, validate};
 pub use reference::{MAX_REFERENCE_BYTES, Reference, ReferenceError, ReferencePolicy};
-pub use source::MAX_DESIGN_BYTES;
+pub use source::{MAX_DESIGN_BYTES, SourceFile};
 pub use stored::{Digest, DigestError, StoredError};
 
 /// A design that loaded. Cheap to clone but for its findings, which are few.
