@@ -132,7 +132,10 @@ async fn what_must_not_be_repeated_is_an_operators_decision() {
     let root = client.get(&two.task_id).await;
     let result = root.result.expect("a result");
     assert_eq!(result.status(), ResultStatus::PartialSuccess);
-    assert_eq!((result.successes, result.failures), (vec!["other".to_owned()], vec!["once".to_owned()]));
+    assert_eq!(
+        (result.successes, result.failures),
+        (vec!["other".to_owned()], vec!["once".to_owned()])
+    );
     let tree = client.tree(&two.task_id).await;
     let of_node = |step: &str| {
         let mut tasks = tree.tasks.values();
@@ -145,9 +148,11 @@ async fn what_must_not_be_repeated_is_an_operators_decision() {
     }
     // On the root and on the step, for whoever looks and for whoever watches.
     let unknown = |message: &StatusMessage| {
-        message.error
+        message.error == Some(true)
             && message.context == "once"
-            && message.message.contains("whether it took effect is unknown")
+            && message
+                .message
+                .contains("whether it took effect is unknown")
     };
     let told = watched.events.iter().filter(|event| match &event.event {
         Some(Arm::MessageAdded(message)) => unknown(message),
