@@ -14,6 +14,12 @@ pub mod signal;
 
 mod connection;
 
+mod handshake;
+
+mod tls;
+
+mod reload;
+
 mod designs;
 
 mod listener;
@@ -38,6 +44,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
+use crate::access::{Access, RosterFile, RosterFileError};
 use crate::api::{self, Health};
 use crate::background::Panicked;
 use crate::config::Config;
@@ -47,6 +54,9 @@ use crate::store::{self, Store};
 use crate::tasks::{RetentionHandle, Tasks};
 use crate::watch::{Hub, HubError, HubHandle};
 use designs::LoadedDesigns;
+use reload::{Files, Reloading};
+pub use tls::TlsError;
+use tls::TlsFiles;
 
 /// What of the drain timeout is kept for giving trees back and closing the store, once connections are cut:
 /// both are a few writes. At most a quarter of it, where it is short.
@@ -67,6 +77,15 @@ pub enum Error {
     /// The store does not open.
     #[error("open the store")]
     Store(#[source] store::OpenError),
+    /// Who may call is not known.
+    #[error("know who may call")]
+    Roster(#[source] RosterFileError),
+    /// The certificates cannot be used.
+    #[error("set up TLS")]
+    Tls(#[source] TlsError),
+    /// Reloading ended by itself.
+    #[error("reload the roster and the certificates: the task ended")]
+    ReloadingEnded(#[source] Option<JoinError>),
     /// A driver cannot be set up.
     #[error("set up the drivers")]
     Drivers(#[source] drivers::Error),
@@ -117,6 +136,7 @@ pub struct Server {
     hub_handle: HubHandle,
     executor: executor::Handle,
     retention: RetentionHandle,
+    reloading: Reloading,
     health: Health,
     serving: JoinHandle<Result<(), tonic::transport::Error>>,
     /// Ends the listener and lets connections finish their calls.
@@ -137,6 +157,13 @@ impl Server {
             path: data_dir.clone(),
             source,
         })?;
+
+        // Before the store: what is wrong here is wrong without looking at the database.
+        let roster = config.auth.roster.as_deref().map(RosterFile::open);
+        let roster = roster.transpose().map_err(Error::Roster)?;
+        let access = roster.as_ref().map_or(Access::Open, RosterFile::access);
+        let tls = config.tls.as_ref().map(TlsFiles::open);
+        let tls = tls.transpose().map_err(Error::Tls)?;
 
         let store = Store::open(options::store(config))
             .await
@@ -167,7 +194,9 @@ impl Server {
         .map_err(Error::Executor)?;
         let tasks = Tasks::new(store.clone(), hub.clone(), designs, options::tasks(config));
         let retention = tasks.start_retention(options::retention(config));
-        let api = api::routes(tasks).await.map_err(Error::Descriptors)?;
+        let api = api::routes(tasks, access)
+            .await
+            .map_err(Error::Descriptors)?;
 
         let closing = CancellationToken::new();
         let cut = CancellationToken::new();
@@ -175,11 +204,15 @@ impl Server {
             listener,
             api.routes,
             config.http2.clone(),
+            tls.as_ref().map(TlsFiles::current),
             closing.clone(),
             cut.clone(),
         ));
+        let encrypted = tls.is_some();
+        let authenticated = roster.is_some();
+        let reloading = Reloading::start(Files { roster, tls }, store.background());
         api.health.serving().await;
-        info!(%address, "serving");
+        info!(%address, encrypted, authenticated, "serving");
         Ok(Self {
             address,
             drain_timeout: config.server.drain_timeout,
@@ -188,6 +221,7 @@ impl Server {
             hub_handle,
             executor,
             retention,
+            reloading,
             health: api.health,
             serving,
             closing,
@@ -218,6 +252,7 @@ impl Server {
             never = follow(database, &self.health) => match never {},
             error = self.hub_handle.ended() => Err(Error::Hub(error)),
             ended = self.retention.ended() => Err(Error::RetentionEnded(ended)),
+            ended = self.reloading.ended() => Err(Error::ReloadingEnded(ended)),
             served = &mut self.serving => Err(why_ended(served)),
         };
         self.drain().await;
@@ -233,6 +268,7 @@ impl Server {
         let executor = tokio::spawn(self.executor.drain());
         // One that ended by itself was told of, and may not be polled again.
         let retention = (!self.retention.is_finished()).then(|| self.retention.stop());
+        let reloading = (!self.reloading.is_finished()).then(|| self.reloading.stop());
         // Connections only close once their streams have ended, and streams only end when they are told.
         self.hub.drain();
         self.health.end().await;
@@ -257,6 +293,13 @@ impl Server {
                 Ok(Ok(())) => {}
                 Ok(Err(error)) => warn!(%error, "purging panicked while draining"),
                 Err(_) => warn!("purging did not stop by the deadline"),
+            }
+        }
+        if let Some(reloading) = reloading {
+            match tokio::time::timeout_at(deadline, reloading).await {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => warn!(%error, "reloading panicked while draining"),
+                Err(_) => warn!("reloading did not stop by the deadline"),
             }
         }
         match tokio::time::timeout_at(deadline, self.hub_handle.stop()).await {

@@ -13,7 +13,7 @@ use crate::config::{Flag, Sources};
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// What runs in the background of a server on a file that has nothing to do.
-const PARTS: [&str; 11] = [
+const PARTS: [&str; 12] = [
     "batches of creates",
     "batches of writes",
     "claim",
@@ -21,6 +21,7 @@ const PARTS: [&str; 11] = [
     "dispatcher of hints",
     "keeper of the lease",
     "reader of tasks",
+    "reloading of files",
     "retention",
     "supervisor of the executor",
     "sweeper of watches",
