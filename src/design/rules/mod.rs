@@ -21,6 +21,8 @@ mod view;
 
 mod schema;
 
+mod plain_credential;
+
 mod missing;
 
 mod addresses;
@@ -79,6 +81,25 @@ mod repository_url;
 mod switch_address;
 mod unused;
 
+mod asset;
+mod boot_mac;
+mod disk_used_twice;
+mod duplicate_mountpoint;
+mod empty_volume_group;
+mod filesystem;
+mod hardware_reference;
+mod hostname;
+mod hugepages;
+mod missing_volume_group;
+mod out_of_band;
+mod overfull_storage;
+mod platform;
+mod root_filesystem;
+mod selects_nothing;
+mod small_filesystem;
+mod unknown_device;
+mod volumes;
+
 pub(super) use report::Report;
 pub(super) use view::SiteView;
 
@@ -87,6 +108,7 @@ pub(super) const ALL: &[&Rule] = &[
     &schema::UNKNOWN_FIELD,
     &schema::WRONG_TYPE,
     &schema::BAD_VALUE,
+    &plain_credential::RULE,
     &missing_field::RULE,
     &missing_hardware_profile::RULE,
     &missing_rack::RULE,
@@ -128,6 +150,27 @@ pub(super) const ALL: &[&Rule] = &[
     &address_taken::RULE,
     &address_not_static::RULE,
     &duplicate_address::RULE,
+    &hostname::RULE,
+    &boot_mac::RULE,
+    &unknown_device::RULE,
+    &out_of_band::TYPE,
+    &out_of_band::ADDRESS,
+    &out_of_band::ACCOUNT,
+    &missing_volume_group::RULE,
+    &empty_volume_group::RULE,
+    &disk_used_twice::RULE,
+    &overfull_storage::RULE,
+    &root_filesystem::RULE,
+    &small_filesystem::RULE,
+    &duplicate_mountpoint::RULE,
+    &filesystem::MOUNTPOINT,
+    &filesystem::KIND,
+    &platform::RULE,
+    &hugepages::RULE,
+    &hardware_reference::MISSING,
+    &hardware_reference::CPU_SET,
+    &asset::RULE,
+    &selects_nothing::RULE,
     &network_addressed_twice::RULE,
     &address_without_interface::RULE,
     &dhcp_without_range::RULE,
