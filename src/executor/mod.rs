@@ -23,6 +23,7 @@ mod recovery;
 
 mod course;
 mod pending;
+mod standing;
 mod waiting;
 
 mod call;
