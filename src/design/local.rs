@@ -3,7 +3,6 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::build;
 use super::deadline::Deadline;
 use super::error::LoadError;
 use super::finding::Finding;
@@ -37,9 +36,6 @@ pub fn read_files(paths: &[PathBuf]) -> Result<Vec<SourceFile>, LoadError> {
 ///
 /// It took too long.
 pub fn validate(files: &[SourceFile]) -> Result<Vec<Finding>, LoadError> {
-    match build::build(files, Deadline::after(TIME_LIMIT)) {
-        Ok(design) => Ok(design.findings),
-        Err(LoadError::Invalid(findings)) => Ok(findings),
-        Err(error @ LoadError::Unavailable(_)) => Err(error),
-    }
+    let validation = super::validate::run(files, Deadline::after(TIME_LIMIT))?;
+    Ok(validation.findings)
 }

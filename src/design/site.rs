@@ -1,28 +1,33 @@
 //! From documents to the inventory: site, racks and effective nodes.
 //!
-//! Reads only what a node filter and the choice of a driver need. A design loads when its documents
+//! A design loads when its documents
 //! parse, names are unique per kind and profiles resolve, so a value of an unusable form is a
 //! warning here and the node goes without it.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use super::document::{Document, Kind, MAX_NAME_BYTES, scalar};
 use super::finding::{Code, Finding, Findings, Severity};
-use super::inherit::Profiles;
+use super::inherit::{Effective, Profiles, Section};
+use super::read;
 use crate::domain::inventory::{Inventory, Labels, Node};
+use crate::domain::site::{HardwareProfile, HostSpec, Oob};
 
 /// Tags of one node, and labels of one node or rack: as many as one filter can ask for. It also
 /// keeps a node's description small enough for one message.
 const MAX_ENTRIES: usize = 1_000;
 
-/// Checks names and profiles and builds the inventory. `broken` names the host profiles whose
-/// documents could not be read. `None` when something in `findings` prevents it.
+/// Checks names and profiles and builds the inventory. `broken` names the documents that could not
+/// be read. Nodes whose profiles resolve go to `keep`, too, in the order of their documents. `None`
+/// when something in `findings` prevents it.
 pub(super) fn inventory(
     documents: &[Document<'_>],
-    broken: &BTreeSet<String>,
+    broken: &BTreeSet<(Kind, String)>,
     findings: &mut Findings,
+    mut keep: impl FnMut(Effective),
 ) -> Option<Inventory> {
     check_names(documents, findings);
 
@@ -33,29 +38,47 @@ pub(super) fn inventory(
         .map(|rack| (rack.name.clone(), rack_labels(rack, findings)))
         .collect();
 
-    let mut profiles = Profiles::new(documents, broken, inventory_part);
+    let hardware = hardware(documents);
+    let mut profiles = Profiles::new(documents, broken);
     profiles.resolve_all(findings);
     let mut nodes = Vec::new();
-    for document in documents
-        .iter()
-        .filter(|document| document.kind == Kind::BaremetalNode)
-    {
-        if let Some(effective) = profiles.effective(document, findings) {
-            nodes.push(node(document, &effective, findings));
+    for (at, document) in documents.iter().enumerate() {
+        if document.kind != Kind::BaremetalNode {
+            continue;
+        }
+        if let Some(effective) = profiles.effective(at, findings) {
+            nodes.push(node(document, &effective, &hardware, findings));
+            keep(effective.without_sections());
         }
     }
 
-    let site = site_name(documents, findings);
+    let name = site_name(documents, findings);
     if findings.has_errors() {
         return None;
     }
-    match Inventory::new(site, nodes, racks) {
+    match Inventory::new(name, nodes, racks) {
         Ok(inventory) => Some(inventory),
         Err(error) => {
             findings.push(Finding::error(Code::TooLarge, error.to_string()));
             None
         }
     }
+}
+
+/// The first hardware profile of each name.
+fn hardware<'d>(documents: &'d [Document<'_>]) -> HashMap<&'d str, Arc<HardwareProfile>> {
+    let mut profiles = HashMap::new();
+    for document in documents {
+        if document.kind == Kind::HardwareProfile {
+            let profile = profiles.entry(document.name.as_str());
+            profile.or_insert_with(|| {
+                // What does not fit is for validation to say.
+                let (profile, _misfits) = read::read(&document.body, read::hardware_profile);
+                Arc::new(profile)
+            });
+        }
+    }
+    profiles
 }
 
 fn check_names(documents: &[Document<'_>], findings: &mut Findings) {
@@ -99,53 +122,60 @@ fn rack_labels(rack: &Document<'_>, findings: &mut Findings) -> Labels {
     labels(rack, rack.body.get("labels"), &["labels"], findings)
 }
 
-/// The part of a node or profile that the inventory is made of. Merging no more than this keeps a
-/// site of 100,000 nodes with large profiles cheap.
-pub(super) fn inventory_part(body: &Map<String, Value>) -> Value {
-    let plain = |key: &str| key.strip_prefix('!').unwrap_or(key).to_owned();
-    let mut parts = Map::new();
-    for (key, value) in body {
-        let wanted: &[&str] = match plain(key).as_str() {
-            "metadata" => &["tags", "owner_data", "rack"],
-            "oob" => &["type"],
-            _other_field => continue,
-        };
-        let part = match value {
-            Value::Object(fields) => {
-                let fields = fields
-                    .iter()
-                    .filter(|(key, _)| wanted.contains(&plain(key).as_str()));
-                Value::Object(
-                    fields
-                        .map(|(key, value)| (key.clone(), value.clone()))
-                        .collect(),
-                )
-            }
-            other => other.clone(),
-        };
-        parts.insert(key.clone(), part);
-    }
-    Value::Object(parts)
-}
-
-fn node(document: &Document<'_>, effective: &Value, findings: &mut Findings) -> Node {
-    let field = |outer: &str, inner: &str| effective.get(outer)?.get(inner);
+fn node(
+    document: &Document<'_>,
+    effective: &Effective,
+    hardware: &HashMap<&str, Arc<HardwareProfile>>,
+    findings: &mut Findings,
+) -> Node {
+    let field = |section: Section, inner: &str| effective.section(section)?.get(inner);
+    let spec = &effective.spec;
+    let profile = spec.hardware_profile.clone();
     Node {
         name: document.name.clone(),
         rack: text(
             document,
-            field("metadata", "rack"),
+            field(Section::Metadata, "rack"),
             &["metadata", "rack"],
             findings,
         ),
-        tags: tags(document, field("metadata", "tags"), findings),
+        tags: tags(document, field(Section::Metadata, "tags"), findings),
         labels: labels(
             document,
-            field("metadata", "owner_data"),
+            field(Section::Metadata, "owner_data"),
             &["metadata", "owner_data"],
             findings,
         ),
-        oob_type: text(document, field("oob", "type"), &["oob", "type"], findings),
+        oob_type: text(
+            document,
+            field(Section::Oob, "type"),
+            &["oob", "type"],
+            findings,
+        ),
+        host_profile: spec.host_profile.clone(),
+        hardware: profile
+            .as_deref()
+            .and_then(|name| hardware.get(name).cloned()),
+        hardware_profile: profile,
+        primary_network: spec.primary_network.clone(),
+        boot_mac: spec.metadata.boot_mac.as_deref().map(Arc::from),
+        oob: addressed(spec),
+        interfaces: spec.interfaces.clone(),
+        addressing: spec.addressing.clone(),
+        storage: spec.storage.clone(),
+        platform: spec.platform.clone(),
+    }
+}
+
+/// The management controller with the address it has by the node's addressing.
+fn addressed(spec: &HostSpec) -> Arc<Oob> {
+    let network = spec.oob.network.as_deref();
+    match network.and_then(|network| spec.static_address(network)) {
+        Some(address) if spec.oob.address.is_none() => Arc::new(Oob {
+            address: Some(address.to_string()),
+            ..Oob::clone(&spec.oob)
+        }),
+        Some(_) | None => spec.oob.clone(),
     }
 }
 

@@ -40,7 +40,7 @@ const O_NONBLOCK: i32 = if cfg!(target_os = "linux") {
 /// `ELOOP`, which `std` has no stable name for, on Linux and on the BSD family.
 const TOO_MANY_LINKS: i32 = if cfg!(target_os = "linux") { 40 } else { 62 };
 
-/// The content of one file.
+/// One file of a design.
 #[derive(Debug, Clone)]
 pub struct SourceFile {
     /// Its name relative to what the reference names, or as it was given.

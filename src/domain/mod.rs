@@ -10,6 +10,8 @@ pub mod step;
 
 pub mod secret_reference;
 
+pub mod site;
+
 pub mod inventory;
 
 pub mod node_filter;
