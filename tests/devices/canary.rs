@@ -1,13 +1,17 @@
 //! Secrets stay secret: whatever the service writes down at its most talkative has none (promise P19).
 
+use std::io::Read as _;
 use std::path::Path;
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use drydock::proto::v1::TaskAction;
+use flate2::read::GzDecoder;
+use sqlx::Connection as _;
+use sqlx::sqlite::SqliteConnection;
 
 use crate::emulator::{ACCOUNT, Emulation, PASSWORD};
-use crate::harbour::{Harbour, Node};
+use crate::harbour::{CREDENTIAL, Harbour, Node};
 
 /// A password that somebody wrote into the design itself, where a reference belongs.
 const WRITTEN: &str = "canary-written-into-the-design";
@@ -50,6 +54,7 @@ async fn no_password_is_written_anywhere() {
         look_for_secrets("what was sent to a client", seen.as_bytes());
         drop(server);
         look_below(harbour.database.directory());
+        look_into_designs(harbour.database.url()).await;
     }
 }
 
@@ -67,6 +72,28 @@ fn look_below(directory: &Path) {
         }
     }
     assert!(files > 0, "{} is empty", directory.display());
+}
+
+/// Looks into the designs that are kept, which are compressed.
+async fn look_into_designs(url: &str) {
+    let connection = SqliteConnection::connect(url).await;
+    let select = sqlx::query_scalar("SELECT bytes FROM designs");
+    let designs: Vec<Vec<u8>> = select
+        .fetch_all(&mut connection.expect("the file opens"))
+        .await
+        .expect("the designs");
+    assert!(!designs.is_empty(), "a design is kept");
+    for design in designs {
+        let mut text = Vec::new();
+        let read = GzDecoder::new(&design[..]).read_to_end(&mut text);
+        read.expect("a design is compressed");
+        let kept = text.windows(CREDENTIAL.len());
+        assert!(
+            kept.into_iter()
+                .any(|window| window == CREDENTIAL.as_bytes())
+        );
+        look_for_secrets("the design that is kept", &text);
+    }
 }
 
 fn look_for_secrets(place: &str, bytes: &[u8]) {

@@ -223,21 +223,9 @@ impl Outcome {
 fn text(nodes: &[Node]) -> String {
     let mut text = "schema: drydock/Region/v1\nmetadata: {name: harbour}\ndata: {}\n".to_owned();
     for node in nodes {
-        let mut labels: BTreeMap<String, String> = node
-            .labels
-            .iter()
-            .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
-            .collect();
-        for (key, value) in &node.oob {
-            let key = if *key == "credential" {
-                "secretref"
-            } else {
-                key
-            };
-            labels.insert(format!("drydock.dev/oob-{key}"), value.clone());
-        }
         // JSON is YAML.
-        let data = serde_json::json!({ "oob": node.oob, "metadata": { "owner_data": labels } });
+        let data =
+            serde_json::json!({ "oob": node.oob, "metadata": { "owner_data": node.labels } });
         text.push_str(&format!(
             "---\nschema: drydock/BaremetalNode/v1\nmetadata: {{name: {}}}\ndata: {data}\n",
             node.name

@@ -8,6 +8,9 @@ use crate::domain::SecretReference;
 use crate::domain::inventory::Node;
 use crate::driver::{DriverError, ErrorKind};
 
+/// The parameter of the design that says which system is the node.
+const SYSTEM_ID: &str = "system_id";
+
 /// A management controller that speaks Redfish.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Bmc {
@@ -24,16 +27,15 @@ pub(super) struct Bmc {
 impl Bmc {
     /// The management controller of a node.
     pub(super) fn of(node: &Node) -> Result<Self, DriverError> {
-        let parameter = |key: &str| node.labels.get(&format!("drydock.dev/oob-{key}"));
-        let address = parameter("address").ok_or_else(|| missing("address"))?;
-        let account = parameter("account").ok_or_else(|| missing("account"))?;
-        let credential = parameter("secretref").ok_or_else(|| missing("credential"))?;
-        let credential = credential.parse().map_err(|_| missing("credential"))?;
+        let oob = &node.oob;
+        let address = oob.address.as_deref().ok_or_else(|| missing("address"))?;
+        let account = oob.account.as_deref().ok_or_else(|| missing("account"))?;
+        let credential = oob.credential.as_ref();
         Ok(Self {
             endpoint: endpoint(address)?,
-            account: account.clone(),
-            credential,
-            system_id: parameter("system_id").cloned(),
+            account: account.to_owned(),
+            credential: credential.ok_or_else(|| missing("credential"))?.clone(),
+            system_id: oob.parameters.get(SYSTEM_ID).cloned(),
         })
     }
 }

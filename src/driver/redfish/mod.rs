@@ -89,7 +89,7 @@ impl Redfish {
     }
 
     /// Does what there is time for.
-    async fn go_on(&self, call: &StepCall, entry: Entry) -> Result<Progress, DriverError> {
+    async fn go_on(&self, call: &StepCall) -> Result<Progress, DriverError> {
         // Before the executor's own limit, so that it is we who say what was waited for.
         let now = Instant::now();
         let deadline = now + self.options.call_timeout.mul_f64(0.9);
@@ -110,7 +110,7 @@ impl Redfish {
         match call.step {
             StepKind::InterrogateOob => machine::read(&mut service).await,
             StepKind::SetNodeBoot => boot::set_network(&mut service).await,
-            StepKind::PowerCycleNode => self.power_cycle(call, &mut service, entry).await,
+            StepKind::PowerCycleNode => self.power_cycle(call, &mut service).await,
             StepKind::ValidateOobServices
             | StepKind::ValidateNodeServices
             | StepKind::CreateNetworkTemplate
@@ -130,20 +130,17 @@ impl Redfish {
         &self,
         call: &StepCall,
         service: &mut Service<'_>,
-        entry: Entry,
     ) -> Result<Progress, DriverError> {
-        let mut cycle = match (self.cycles.get(call.task_id), entry) {
-            (Some(cycle), Entry::Start | Entry::Poll) => cycle,
-            (None, Entry::Start) => Cycle::new(),
-            (None, Entry::Poll) => {
-                if power::is_on(service).await? {
-                    return Err(DriverError::permanent(
-                        ErrorKind::Cancelled,
-                        "the node is on; whether it was off before is not known",
-                    ));
-                }
-                Cycle::abandoned()
+        let mut cycle = match self.cycles.get(call.task_id) {
+            Some(cycle) => cycle,
+            // Another process began it, and we are only to see to its end.
+            None if power::is_on(service).await? => {
+                return Err(DriverError::permanent(
+                    ErrorKind::Cancelled,
+                    "the node is on; whether it was off before is not known",
+                ));
             }
+            None => Cycle::abandoned(),
         };
         let outcome = power::go_on(service, &mut cycle, self.options.graceful_shutdown).await;
         match &outcome {
@@ -187,11 +184,7 @@ impl Redfish {
     }
 
     async fn password(&self, bmc: &Bmc) -> Result<Secret, DriverError> {
-        let password = self.secrets.read(&bmc.credential).await;
-        password.map_err(|error| {
-            tracing::debug!(error = &error as &dyn std::error::Error, "secret not read");
-            DriverError::permanent(ErrorKind::Unauthorised, error.to_string()).before_sending()
-        })
+        Ok(self.secrets.read(&bmc.credential).await?)
     }
 
     async fn open<'a>(
@@ -202,13 +195,6 @@ impl Redfish {
     ) -> Result<Service<'a>, DriverError> {
         Service::open(&self.client, &self.known, bmc, password, deadline).await
     }
-}
-
-/// By which call a step is gone on with.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Entry {
-    Start,
-    Poll,
 }
 
 #[async_trait]
@@ -223,7 +209,11 @@ impl Driver for Redfish {
     }
 
     async fn start(&self, call: &StepCall) -> Result<Progress, DriverError> {
-        self.go_on(call, Entry::Start).await
+        // At once: a poll may come although there was no turn yet.
+        if call.step == StepKind::PowerCycleNode && self.cycles.get(call.task_id).is_none() {
+            self.cycles.put(call.task_id, Cycle::new());
+        }
+        self.go_on(call).await
     }
 
     async fn poll(&self, call: &StepCall) -> Result<Progress, DriverError> {
@@ -235,7 +225,7 @@ impl Driver for Redfish {
                 format!("{} was stopped", call.step),
             ));
         }
-        let answer = self.go_on(call, Entry::Poll).await;
+        let answer = self.go_on(call).await;
         self.count(call, answer)
     }
 
@@ -269,4 +259,89 @@ fn no_turn(bmc: &Bmc) -> DriverError {
         ),
     )
     .before_sending()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::domain::inventory::{Inventory, Node};
+    use crate::domain::site::Oob;
+    use crate::domain::{Action, InstanceId, TaskId};
+
+    /// A driver that gives up soon, and a call for a node whose BMC is nowhere.
+    fn setting(step: StepKind) -> (Redfish, StepCall, tempfile::TempDir) {
+        let secrets = tempfile::tempdir().unwrap();
+        std::fs::write(secrets.path().join("bmc"), "hunter2").unwrap();
+        let options = RedfishOptions {
+            authorities: None,
+            graceful_shutdown: Duration::ZERO,
+            call_timeout: Duration::from_millis(200),
+        };
+        let source = SecretSource::new(Some(secrets.path().to_owned()));
+        let driver = Redfish::new(options, source, Arc::new(Turns::new(1))).unwrap();
+        let node = Node {
+            name: "n1".to_owned(),
+            oob_type: Some(OOB_TYPE.to_owned()),
+            oob: Arc::new(Oob {
+                address: Some("127.0.0.1:1".to_owned()),
+                account: Some("operator".to_owned()),
+                credential: Some("secret://bmc".parse().unwrap()),
+                ..Oob::default()
+            }),
+            ..Node::default()
+        };
+        let call = StepCall {
+            task_id: TaskId::new_root(),
+            root_task_id: TaskId::new_root(),
+            instance: InstanceId::new(),
+            epoch: 1,
+            attempt: 1,
+            step,
+            policy: Policy::Converge,
+            advisory: false,
+            action: Action::PrepareNode,
+            site: Arc::from("s"),
+            node_name: Some(Arc::from("n1")),
+            design: Arc::new(Inventory::new(None, vec![node], BTreeMap::new()).unwrap()),
+        };
+        (driver, call, secrets)
+    }
+
+    #[tokio::test]
+    async fn a_step_without_a_turn_waits_and_has_not_begun() {
+        let (driver, call, _secrets) = setting(StepKind::PowerCycleNode);
+        let bmc = Bmc::of(call.node().unwrap()).unwrap();
+        let turn = driver.turn(&bmc, Instant::now()).await.unwrap();
+        for waiting in [driver.start(&call).await, driver.poll(&call).await] {
+            assert!(
+                matches!(waiting, Ok(Progress::Running { .. })),
+                "{waiting:?}"
+            );
+        }
+        drop(turn);
+        let error = driver.poll(&call).await.unwrap_err();
+        assert_eq!(error.kind, ErrorKind::Unreachable, "it is gone on with");
+        assert!(error.transient && error.not_sent);
+    }
+
+    #[tokio::test]
+    async fn a_step_that_only_waited_gives_up_like_any_other() {
+        let (driver, call, _secrets) = setting(StepKind::SetNodeBoot);
+        for _ in 1..MAX_UNANSWERED {
+            assert!(driver.poll(&call).await.unwrap_err().transient);
+        }
+        assert!(!driver.poll(&call).await.unwrap_err().transient);
+    }
+
+    #[tokio::test]
+    async fn a_stopped_step_says_so_once() {
+        let (driver, call, _secrets) = setting(StepKind::InterrogateOob);
+        driver.cancel(&call).await.unwrap();
+        let error = driver.poll(&call).await.unwrap_err();
+        assert_eq!((error.kind, error.transient), (ErrorKind::Cancelled, false));
+        assert!(driver.interruptible(call.step));
+        assert!(!driver.interruptible(StepKind::PowerCycleNode));
+    }
 }
