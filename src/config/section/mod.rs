@@ -1,5 +1,7 @@
 //! The sections: what each key means, its default, its range, and what it must agree with.
 
+mod access;
+
 mod service;
 
 mod work;
@@ -8,6 +10,7 @@ mod devices;
 
 use std::time::Duration;
 
+pub use access::{Auth, Tls};
 pub(super) use devices::read_sites;
 pub use devices::{Drivers, NodeDriver, OobType, Redfish, Secrets, Site};
 pub use service::{Database, Design, Http2, Log, LogFormat, Migrate, Server};
