@@ -27,7 +27,7 @@ pub use problem::{Origin, Problem, Problems};
 pub use reader::Key;
 pub use section::{
     Auth, Database, Design, Drivers, Executor, Http2, Log, LogFormat, Migrate, NodeDriver, OobType,
-    Redfish, Retention, Secrets, Server, Simulated, Site, StepTimeouts, Tasks, Tls, Watch,
+    Redfish, Retention, Secrets, Server, Simulated, Site, StepTimeouts, Tasks, Tls, Watch, Web,
 };
 
 /// Everything an operator can set.
