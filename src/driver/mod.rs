@@ -16,6 +16,8 @@ pub mod manual;
 pub mod device_error;
 pub mod http;
 
+pub mod ironic;
+
 use std::sync::Arc;
 use std::time::Duration;
 

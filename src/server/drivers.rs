@@ -5,10 +5,13 @@ use std::sync::Arc;
 
 use super::options;
 use crate::config::{Config, NodeDriver, OobType, Site};
+use crate::driver::http::TrustError;
+use crate::driver::ironic::Ironic;
 use crate::driver::ledger::LedgerError;
 use crate::driver::manual::Manual;
 use crate::driver::simulated::Simulated;
 use crate::driver::{Driver, Registry, SiteDrivers};
+use crate::secret::SecretSource;
 
 /// Why a driver cannot be set up.
 #[derive(Debug, thiserror::Error)]
@@ -16,6 +19,9 @@ pub enum Error {
     /// The simulated machines' memory does not open.
     #[error("open the simulated machines")]
     Simulated(#[source] LedgerError),
+    /// What vouches for Ironic cannot be used.
+    #[error("set up the driver for Ironic")]
+    Ironic(#[source] TrustError),
     /// It is announced, and not here yet.
     #[error("the driver for {0} is not built yet")]
     NotBuilt(&'static str),
@@ -51,6 +57,15 @@ fn of_site(config: &Config, site: Option<&Site>) -> Result<SiteDrivers, Error> {
     }
     let node = match config.drivers.node {
         NodeDriver::Simulated => None,
+        NodeDriver::Ironic => Some(ironic(config)?),
     };
     Ok(SiteDrivers { oob, node })
+}
+
+/// The driver for Ironic. Without an endpoint the configuration would have been refused.
+fn ironic(config: &Config) -> Result<Arc<dyn Driver>, Error> {
+    let options = options::ironic(config).ok_or(Error::NotBuilt("Ironic without an endpoint"))?;
+    let secrets = SecretSource::new(config.secrets.directory.clone());
+    let ironic = Ironic::new(options, secrets).map_err(Error::Ironic)?;
+    Ok(Arc::new(ironic))
 }

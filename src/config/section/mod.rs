@@ -6,10 +6,13 @@ mod work;
 
 mod devices;
 
+mod ironic;
+
 use std::time::Duration;
 
 pub(super) use devices::read_sites;
 pub use devices::{Drivers, NodeDriver, OobType, Redfish, Secrets, Site};
+pub use ironic::{Ironic, IronicAuth};
 pub use service::{Database, Design, Http2, Log, LogFormat, Migrate, Server};
 pub use work::{Executor, Retention, Simulated, StepTimeouts, Tasks, Watch};
 

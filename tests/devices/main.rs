@@ -1,0 +1,25 @@
+//! Drivers, held against the services that they are for.
+#![expect(
+    clippy::disallowed_types,
+    clippy::expect_used,
+    clippy::print_stdout,
+    reason = "tests read the statuses that the server sends, fail loudly, and show logs"
+)]
+
+#[macro_use]
+#[path = "../support/mod.rs"]
+#[expect(
+    dead_code,
+    unused_imports,
+    unused_macros,
+    reason = "shared with the tests of the promises, which use all of it"
+)]
+mod support;
+
+mod design;
+
+mod ironic_service;
+
+mod ironic;
+mod ironic_bmc;
+mod ironic_faults;
