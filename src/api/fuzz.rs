@@ -141,6 +141,7 @@ fn inventory() -> Option<Inventory> {
         tags: BTreeSet::from(["t".to_owned()]),
         labels: BTreeMap::from([("color".to_owned(), color.to_owned())]),
         oob_type: None,
+        ..Node::default()
     };
     let racks = BTreeMap::from([(
         "r1".to_owned(),

@@ -101,6 +101,8 @@ pub(super) struct Document<'a> {
     pub(super) body: Map<String, Value>,
     /// How many scalars, lists and maps the body consists of.
     pub(super) values: usize,
+    /// Where credentials stood; empty for a document read from the store.
+    pub(super) credentials: Vec<Path>,
     pub(super) origin: Origin<'a>,
 }
 
@@ -289,12 +291,13 @@ pub(super) fn read<'a>(file: &Arc<str>, chunk: Chunk<'a>, findings: &mut Finding
             return Outcome::Broken(Some((kind, name)));
         }
     };
-    let values = credentials::remove(&mut body);
+    let removal = credentials::remove(&mut body);
     Outcome::Document(Document {
         kind,
         name,
         body,
-        values,
+        values: removal.values,
+        credentials: removal.places,
         origin,
     })
 }

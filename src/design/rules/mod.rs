@@ -22,6 +22,8 @@ mod view;
 
 mod schema;
 
+mod plain_credential;
+
 mod cidr_host_bits;
 
 mod duplicate_address;
@@ -34,6 +36,7 @@ pub(super) const ALL: &[&Rule] = &[
     &schema::UNKNOWN_FIELD,
     &schema::WRONG_TYPE,
     &schema::BAD_VALUE,
+    &plain_credential::RULE,
     &cidr_host_bits::RULE,
     &duplicate_address::RULE,
 ];
