@@ -26,8 +26,9 @@ use reader::Reader;
 pub use problem::{Origin, Problem, Problems};
 pub use reader::Key;
 pub use section::{
-    Database, Design, Drivers, Executor, Http2, Ironic, IronicAuth, Log, LogFormat, Migrate, NodeDriver, OobType,
-    Redfish, Retention, Secrets, Server, Simulated, Site, StepTimeouts, Tasks, Watch,
+    Database, Design, Drivers, Executor, Http2, Ironic, IronicAuth, Log, LogFormat, Migrate,
+    NodeDriver, OobType, Redfish, Retention, Secrets, Server, Simulated, Site, StepTimeouts, Tasks,
+    Watch,
 };
 
 /// Everything an operator can set.

@@ -180,7 +180,8 @@ pub trait Driver: Send + Sync + 'static {
 
     /// Begins the work. `Observe` and `Converge` steps may be started again at any time.
     /// `Guarded` steps leave the mark `call.task_id` on the device in the same act that begins the
-    /// work. `Once` steps are started again only after an error that says `not_sent`.
+    /// work, or before it in a form that tells whether it has begun. `Once` steps are started again
+    /// only after an error that says `not_sent`.
     async fn start(&self, call: &StepCall) -> Result<Progress, DriverError>;
 
     /// Asks how the work goes on; changes nothing, so it may be asked again at will. After a

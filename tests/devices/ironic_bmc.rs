@@ -68,24 +68,41 @@ async fn a_deployed_node_runs_from_its_image_and_a_destroyed_one_is_off() {
     let server = launch(&database, &design, &ironic)
         .set("secrets.directory", secrets.path().display())
         .set("drivers.ironic.enroll", "true")
-        .set("drivers.ironic.enroll_verify_ca", bmc.certificate().display())
-        .set("drivers.ironic.boot_iso", format!("{}/{{image}}.iso", images.url))
+        .set(
+            "drivers.ironic.enroll_verify_ca",
+            bmc.certificate().display(),
+        )
+        .set(
+            "drivers.ironic.boot_iso",
+            format!("{}/{{image}}.iso", images.url),
+        )
         .start()
         .await;
     let client = Client::of(server.address());
 
     let (task, events) = run(&client, TaskAction::PrepareNode, &design).await;
     assert_succeeded(&task, &events);
-    let ports = ironic.call(Method::GET, "/v1/ports?detail=true", None).await;
+    let ports = ironic
+        .call(Method::GET, "/v1/ports?detail=true", None)
+        .await;
     assert_eq!(ports["ports"][0]["address"], "52:54:00:00:00:01", "{ports}");
 
     let (task, events) = run(&client, TaskAction::DeployNode, &design).await;
     assert_succeeded(&task, &events);
     let told = format!("{events:?}");
-    assert!(told.contains("1 partitions of sda (the image brings its own)"), "{told}");
+    assert!(
+        told.contains("1 partitions of sda (the image brings its own)"),
+        "{told}"
+    );
     let node = ironic.node("n1").await;
-    assert_eq!(node["instance_info"]["root_device"]["name"], "/dev/sda", "{node}");
-    assert_eq!(node["instance_info"]["kernel_append_params"], "console=ttyS0", "{node}");
+    assert_eq!(
+        node["instance_info"]["root_device"]["name"], "/dev/sda",
+        "{node}"
+    );
+    assert_eq!(
+        node["instance_info"]["kernel_append_params"], "console=ttyS0",
+        "{node}"
+    );
     let system = bmc.read(SYSTEM).await;
     assert_eq!(system["PowerState"], "On", "{system}");
     assert_eq!(system["Boot"]["BootSourceOverrideTarget"], "Cd", "{system}");
@@ -115,8 +132,15 @@ impl Bmc {
         std::fs::create_dir(run.join("state")).expect("a directory");
         std::fs::write(run.join("htpasswd"), htpasswd(venv, "admin", "password")).expect("users");
         let made = std::process::Command::new("openssl")
-            .args(["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "30"])
-            .args(["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"])
+            .args([
+                "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "30",
+            ])
+            .args([
+                "-subj",
+                "/CN=localhost",
+                "-addext",
+                "subjectAltName=DNS:localhost,IP:127.0.0.1",
+            ])
             .args(["-addext", "basicConstraints=critical,CA:FALSE"])
             .args(["-keyout", "key.pem", "-out", "cert.pem"])
             .current_dir(run)
@@ -162,7 +186,9 @@ impl Bmc {
     async fn try_read(&self, path: &str) -> Option<Value> {
         let url = format!("https://{}{path}", self.address());
         let mut request = Request::new(Method::GET, url.parse().expect("a URL"));
-        request.headers.insert(AUTHORIZATION, HeaderValue::from_static(BASIC));
+        request
+            .headers
+            .insert(AUTHORIZATION, HeaderValue::from_static(BASIC));
         let deadline = Instant::now() + Duration::from_secs(10);
         let answer = self.http.send(request, deadline).await.ok()?;
         serde_json::from_slice(&answer.body).ok()
@@ -181,7 +207,13 @@ impl Images {
         let root = tempfile::tempdir().expect("a directory");
         let port = free_port();
         let process = child(&venv.join("bin/python"))
-            .args(["-m", "http.server", &port.to_string(), "--bind", "127.0.0.1"])
+            .args([
+                "-m",
+                "http.server",
+                &port.to_string(),
+                "--bind",
+                "127.0.0.1",
+            ])
             .arg("--directory")
             .arg(root.path().join("images"))
             .spawn()

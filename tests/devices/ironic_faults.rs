@@ -27,7 +27,9 @@ async fn a_killed_server_adopts_its_deployment_and_ironic_has_one() {
     let server = launch.start().await;
     let launch = launch.at(server.address());
     let client = Client::of(server.address());
-    let task = client.create(TaskAction::DeployNode, &design.reference()).await;
+    let task = client
+        .create(TaskAction::DeployNode, &design.reference())
+        .await;
     let follower = tokio::spawn(Follower::of(&client, &task.task_id).finish(None));
     until_said(&client, &task, "deploying").await;
 
@@ -40,7 +42,9 @@ async fn a_killed_server_adopts_its_deployment_and_ironic_has_one() {
     assert_eq!(ironic.deployments("n1").await, 1);
 
     // Released in the middle of a release: its mark is found as well.
-    let task = client.create(TaskAction::DestroyNode, &design.reference()).await;
+    let task = client
+        .create(TaskAction::DestroyNode, &design.reference())
+        .await;
     let follower = tokio::spawn(Follower::of(&client, &task.task_id).finish(None));
     until_said(&client, &task, "deleting").await;
     server.kill().await;
@@ -50,12 +54,17 @@ async fn a_killed_server_adopts_its_deployment_and_ironic_has_one() {
     assert_eq!(ironic.node("n1").await["provision_state"], "available");
 
     // And Ironic itself, in the middle of a deployment.
-    let task = client.create(TaskAction::DeployNode, &design.reference()).await;
+    let task = client
+        .create(TaskAction::DeployNode, &design.reference())
+        .await;
     until_said(&client, &task, "deploying").await;
     ironic.kill().await;
     until_said(&client, &task, "not answered, asking again").await;
     ironic.restart().await;
-    let events = Follower::of(&client, &task.task_id).finish(None).await.events;
+    let events = Follower::of(&client, &task.task_id)
+        .finish(None)
+        .await
+        .events;
     let task = client.get(&task.task_id).await;
     let told = format!("{:?}", said(&events));
     assert_eq!(status(&task), ResultStatus::Failure, "{told}");
@@ -69,7 +78,10 @@ async fn a_killed_server_adopts_its_deployment_and_ironic_has_one() {
     };
     let retried = client.tasks.clone().retry_task(request).await;
     let retried = retried.expect("it is retried").into_inner();
-    let events = Follower::of(&client, &retried.task_id).finish(None).await.events;
+    let events = Follower::of(&client, &retried.task_id)
+        .finish(None)
+        .await
+        .events;
     assert_succeeded(&client.get(&retried.task_id).await, &events);
     assert_eq!(ironic.node("n1").await["provision_state"], "active");
     drop(server);
@@ -96,7 +108,10 @@ async fn what_is_not_ours_is_waited_for_or_left_alone() {
         .set("secrets.directory", secrets.path().display())
         // Ironic itself waits for a lock for two or three seconds before it refuses.
         .set("executor.call_timeout", "5s")
-        .set("log.level", "drydock=trace,reqwest=trace,hyper=trace,hyper_util=trace")
+        .set(
+            "log.level",
+            "drydock=trace,reqwest=trace,hyper=trace,hyper_util=trace",
+        )
         .start()
         .await;
     let client = Client::of(server.address());
@@ -122,10 +137,15 @@ async fn what_is_not_ours_is_waited_for_or_left_alone() {
     assert_eq!(ironic.deployments("n1").await, 0);
 
     // Locked for a while.
-    let task = client.create(TaskAction::DeployNode, &design.reference()).await;
+    let task = client
+        .create(TaskAction::DeployNode, &design.reference())
+        .await;
     until_said(&client, &task, "is locked by host elsewhere").await;
     ironic.lock("n1", None).await;
-    let events = Follower::of(&client, &task.task_id).finish(None).await.events;
+    let events = Follower::of(&client, &task.task_id)
+        .finish(None)
+        .await
+        .events;
     assert_succeeded(&client.get(&task.task_id).await, &events);
     assert_eq!(ironic.deployments("n1").await, 1);
 
@@ -156,7 +176,10 @@ async fn an_ironic_that_is_not_there_fails_the_task_and_says_so() {
     let server = Launch::on(&database)
         .designs_in(design.directory())
         .set("drivers.node", "ironic")
-        .set("drivers.ironic.endpoint", format!("http://127.0.0.1:{}", free_port()))
+        .set(
+            "drivers.ironic.endpoint",
+            format!("http://127.0.0.1:{}", free_port()),
+        )
         .set("executor.call_timeout", "1s")
         .start()
         .await;

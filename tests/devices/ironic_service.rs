@@ -66,7 +66,11 @@ impl Ironic {
             .arg("create_schema")
             .status()
             .await;
-        assert!(created.expect("ironic-dbsync runs").success(), "{}", ironic.log());
+        assert!(
+            created.expect("ironic-dbsync runs").success(),
+            "{}",
+            ironic.log()
+        );
         ironic.restart().await;
         ironic
     }
@@ -89,8 +93,16 @@ impl Ironic {
         let child = command.process_group(0).kill_on_drop(true).spawn();
         self.process = Some(child.expect("ironic runs"));
         let end = Instant::now() + START_BOUND;
-        while self.try_call(Method::GET, "/v1/drivers/fake-hardware", None).await.is_none_or(|(status, _)| status != StatusCode::OK) {
-            assert!(Instant::now() < end, "ironic does not serve: {}", self.log());
+        while self
+            .try_call(Method::GET, "/v1/drivers/fake-hardware", None)
+            .await
+            .is_none_or(|(status, _)| status != StatusCode::OK)
+        {
+            assert!(
+                Instant::now() < end,
+                "ironic does not serve: {}",
+                self.log()
+            );
             sleep(PAUSE).await;
         }
     }
@@ -112,7 +124,8 @@ impl Ironic {
 
     /// What it says of a node.
     pub(crate) async fn node(&self, name: &str) -> Value {
-        self.call(Method::GET, &format!("/v1/nodes/{name}"), None).await
+        self.call(Method::GET, &format!("/v1/nodes/{name}"), None)
+            .await
     }
 
     /// Makes a node known to it.
@@ -136,12 +149,14 @@ impl Ironic {
     /// Asks it to do something with a node.
     pub(crate) async fn provision(&self, name: &str, target: &str) {
         let path = format!("/v1/nodes/{name}/states/provision");
-        self.call(Method::PUT, &path, Some(json!({"target": target}))).await;
+        self.call(Method::PUT, &path, Some(json!({"target": target})))
+            .await;
     }
 
     /// Makes a node of fake hardware and takes it to `available`.
     pub(crate) async fn make_available(&self, name: &str) {
-        self.enrol(json!({"name": name, "driver": "fake-hardware"})).await;
+        self.enrol(json!({"name": name, "driver": "fake-hardware"}))
+            .await;
         self.provision(name, "manage").await;
         self.settle(name, "manageable").await;
         self.provision(name, "provide").await;
@@ -164,8 +179,13 @@ impl Ironic {
             base.execute('UPDATE nodes SET reservation = ? WHERE name = ?', (sys.argv[3] or None, sys.argv[2]))\n\
             base.commit()";
         let mut command = Command::new(self.venv.join("bin/python"));
-        command.args(["-c", SET]).arg(self.directory.path().join("ironic.sqlite"));
-        let status = command.args([name, holder.unwrap_or_default()]).status().await;
+        command
+            .args(["-c", SET])
+            .arg(self.directory.path().join("ironic.sqlite"));
+        let status = command
+            .args([name, holder.unwrap_or_default()])
+            .status()
+            .await;
         assert!(status.expect("python runs").success());
     }
 
@@ -177,7 +197,9 @@ impl Ironic {
     ) -> Option<(StatusCode, Value)> {
         let url = format!("{}{path}", self.endpoint());
         let mut request = Request::new(method, url.parse().expect("a URL"));
-        request.headers.insert(VERSION, HeaderValue::from_static("1.89"));
+        request
+            .headers
+            .insert(VERSION, HeaderValue::from_static("1.89"));
         if let Some((user, password)) = &self.login {
             use base64::Engine as _;
             let pair = base64::prelude::BASE64_STANDARD.encode(format!("{user}:{password}"));
@@ -185,7 +207,11 @@ impl Ironic {
             request.headers.insert(http::header::AUTHORIZATION, value);
         }
         request.body = body;
-        let answer = self.http.send(request, Instant::now() + Duration::from_secs(30)).await.ok()?;
+        let answer = self
+            .http
+            .send(request, Instant::now() + Duration::from_secs(30))
+            .await
+            .ok()?;
         let document = serde_json::from_slice(&answer.body).unwrap_or(Value::Null);
         Some((answer.status, document))
     }
@@ -210,7 +236,10 @@ impl Ironic {
             .replace("$RUN", &run.display().to_string())
             .replace("$PORT", &self.port.to_string())
             .replace("$RPC_PORT", &free_port().to_string())
-            .replace("$HTTP_URL", settings.http_url.as_deref().unwrap_or("http://127.0.0.1:9"))
+            .replace(
+                "$HTTP_URL",
+                settings.http_url.as_deref().unwrap_or("http://127.0.0.1:9"),
+            )
             .replace("$DEPLOY_DELAY", &settings.deploy_delay.to_string());
         std::fs::write(run.join("ironic.conf"), text).expect("the configuration");
     }
@@ -261,9 +290,12 @@ impl Drop for Ironic {
 /// Where `scripts/test-services` installs what tests act on; it is done at once when it is there.
 pub(crate) async fn venv() -> PathBuf {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let installed = Command::new(root.join("scripts/test-services")).status().await;
+    let installed = Command::new(root.join("scripts/test-services"))
+        .status()
+        .await;
     assert!(installed.expect("the script runs").success());
-    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from);
+    let target =
+        std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from);
     target.join("test-services/venv")
 }
 
@@ -277,7 +309,10 @@ pub(crate) fn free_port() -> u16 {
 pub(crate) fn htpasswd(venv: &Path, user: &str, password: &str) -> String {
     const HASH: &str = "import bcrypt, sys; print(sys.argv[1] + ':' + bcrypt.hashpw(sys.argv[2].encode(), bcrypt.gensalt(4)).decode())";
     let mut command = std::process::Command::new(venv.join("bin/python"));
-    let output = command.args(["-c", HASH, user, password]).output().expect("python runs");
+    let output = command
+        .args(["-c", HASH, user, password])
+        .output()
+        .expect("python runs");
     String::from_utf8(output.stdout).expect("text")
 }
 
@@ -285,7 +320,10 @@ fn kill_group(child: &Child) {
     if let Some(id) = child.id() {
         let mut command = std::process::Command::new("kill");
         // It may be gone already.
-        command.args(["-KILL", "--", &format!("-{id}")]).status().ok();
+        command
+            .args(["-KILL", "--", &format!("-{id}")])
+            .status()
+            .ok();
     }
 }
 

@@ -132,9 +132,8 @@ impl Client {
             }
             Authentication::Token(token) => (TOKEN, token, None),
         };
-        let unusable = |text: String| {
-            DriverError::permanent(ErrorKind::Internal, text).before_sending()
-        };
+        let unusable =
+            |text: String| DriverError::permanent(ErrorKind::Internal, text).before_sending();
         let secret = self.secrets.read(reference).await;
         let secret = secret.map_err(|error| unusable(error.to_string()))?;
         let text = match username {
@@ -220,7 +219,10 @@ impl Session<'_> {
         serde_json::from_slice(&answer.body).map_err(|error| {
             DriverError::permanent(
                 ErrorKind::Protocol,
-                format!("the answer of Ironic at {} makes no sense: {error}", self.client.place()),
+                format!(
+                    "the answer of Ironic at {} makes no sense: {error}",
+                    self.client.place()
+                ),
             )
             .into()
         })
@@ -231,15 +233,12 @@ impl Session<'_> {
         loop {
             let version = self.version().await?;
             let value = HeaderValue::from_str(&version.to_string());
-            let value = value.map_err(|error| {
-                DriverError::permanent(ErrorKind::Internal, error.to_string())
-            })?;
+            let value = value
+                .map_err(|error| DriverError::permanent(ErrorKind::Internal, error.to_string()))?;
             request.headers.insert(microversion::HEADER, value);
             match self.repeat(repeat, &request).await {
                 // Another Ironic answers than the one that we agreed with: it was up- or downgraded.
-                Err(error)
-                    if error.status == Some(StatusCode::NOT_ACCEPTABLE) && !renegotiated =>
-                {
+                Err(error) if error.status == Some(StatusCode::NOT_ACCEPTABLE) && !renegotiated => {
                     renegotiated = true;
                     self.client.remember(None);
                 }
@@ -287,8 +286,11 @@ impl Session<'_> {
         let permit = timeout_at(self.deadline, self.client.permits.acquire()).await;
         let Ok(Ok(_permit)) = permit else {
             let place = self.client.place();
-            let text = format!("Ironic at {place} was not asked: too many calls were before this one");
-            return Err(DriverError::passing(ErrorKind::Busy, text).before_sending().into());
+            let text =
+                format!("Ironic at {place} was not asked: too many calls were before this one");
+            return Err(DriverError::passing(ErrorKind::Busy, text)
+                .before_sending()
+                .into());
         };
         let answer = self.client.http.send(request, self.deadline).await?;
         if answer.status.is_success() {
@@ -296,6 +298,11 @@ impl Session<'_> {
         }
         let secrets: Vec<&Secret> = secret.iter().collect();
         let place = self.client.place();
-        Err(ApiError::of_answer(&place, answer.status, &answer.body, &secrets))
+        Err(ApiError::of_answer(
+            &place,
+            answer.status,
+            &answer.body,
+            &secrets,
+        ))
     }
 }

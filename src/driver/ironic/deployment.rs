@@ -27,7 +27,9 @@ pub(super) async fn start(
             let instance = node.instance_uuid.clone().unwrap_or_default();
             return Ok(done(
                 &node,
-                format!("deployed already, as {instance}: it is left as it is; destroy the node to deploy it anew"),
+                format!(
+                    "deployed already, as {instance}: it is left as it is; destroy the node to deploy it anew"
+                ),
             ));
         }
         State::Deploying | State::DeployWait | State::DeployHold
@@ -62,7 +64,10 @@ pub(super) async fn start(
 
     // One act: Ironic refuses it as a whole where an instance is set, whoever set it.
     let mark = Mark::before(call, &node, Verb::Active)?;
-    let operations = vec![set("/instance_uuid", Value::from(task.as_str())), mark.operation()?];
+    let operations = vec![
+        set("/instance_uuid", Value::from(task.as_str())),
+        mark.operation()?,
+    ];
     session
         .patch_node(&node, operations)
         .await
@@ -72,7 +77,10 @@ pub(super) async fn start(
         Err(error) => {
             if error.is_refusal() && !error.meaning.transient {
                 // Others may have it: nothing has begun, and nothing will.
-                if let Err(kept) = session.patch_node(&node, vec![remove("/instance_uuid")]).await {
+                if let Err(kept) = session
+                    .patch_node(&node, vec![remove("/instance_uuid")])
+                    .await
+                {
                     tracing::warn!(node = %node.uuid, error = %kept.meaning, "claim of a node not given back");
                 }
             }
@@ -134,7 +142,10 @@ pub(super) async fn poll(
 
 /// Says that a node in maintenance is left alone: Ironic would say so only after it was claimed.
 pub(super) fn in_maintenance(node: &Node) -> DriverError {
-    let reason = node.maintenance_reason.as_deref().unwrap_or("no reason is given");
+    let reason = node
+        .maintenance_reason
+        .as_deref()
+        .unwrap_or("no reason is given");
     DriverError::permanent(
         ErrorKind::Refused,
         format!("{} is in maintenance: {reason}", node.label()),
@@ -154,7 +165,11 @@ pub(super) fn not_from_here(node: &Node, why: &str) -> DriverError {
 pub(super) fn not_started(node: &Node) -> DriverError {
     DriverError::permanent(
         ErrorKind::NotStarted,
-        format!("Ironic has begun nothing: {} is {}", node.label(), node.provision_state),
+        format!(
+            "Ironic has begun nothing: {} is {}",
+            node.label(),
+            node.provision_state
+        ),
     )
 }
 
@@ -175,7 +190,9 @@ async fn give_back(session: Session<'_>, node: Node) -> Result<Node, DriverError
         let why = format!("it is claimed for instance {instance}, which is none of ours");
         return Err(not_from_here(&node, &why));
     }
-    Ok(session.patch_node(&node, vec![remove("/instance_uuid")]).await?)
+    Ok(session
+        .patch_node(&node, vec![remove("/instance_uuid")])
+        .await?)
 }
 
 fn unclaimed(error: ApiError, node: &Node) -> DriverError {

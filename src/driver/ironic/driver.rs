@@ -50,9 +50,7 @@ impl Ironic {
                 services::validate(session, &self.client.place(), enrolment).await
             }
             SiteWork::Networks => Ok(services::networks()),
-            SiteWork::UserCredentials => {
-                Ok(services::user_credentials(self.options.config_drive))
-            }
+            SiteWork::UserCredentials => Ok(services::user_credentials(self.options.config_drive)),
             SiteWork::Provisioner => Ok(services::provisioner()),
         }
     }

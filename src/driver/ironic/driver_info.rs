@@ -47,7 +47,10 @@ pub(super) async fn of(
             say("verify_ca", path);
         }
     } else {
-        match address.rsplit_once(':').filter(|(host, _)| !host.contains(':')) {
+        match address
+            .rsplit_once(':')
+            .filter(|(host, _)| !host.contains(':'))
+        {
             Some((host, port)) => {
                 say("address", host);
                 say("port", port);

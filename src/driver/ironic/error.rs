@@ -8,7 +8,11 @@ use super::super::{DriverError, ErrorKind};
 use crate::secret::Secret;
 
 /// Conflicts that waiting does not end; every other one is a lock. Ironic has no codes for them.
-const LASTING_CONFLICTS: [&str; 3] = ["already exists", "is associated with", "is already associated"];
+const LASTING_CONFLICTS: [&str; 3] = [
+    "already exists",
+    "is associated with",
+    "is already associated",
+];
 
 /// A call that did not do what was asked.
 #[derive(Clone, Debug)]
@@ -86,7 +90,10 @@ fn said(body: &[u8]) -> String {
     let Ok(document) = serde_json::from_slice::<Value>(body) else {
         return String::from_utf8_lossy(body).into_owned();
     };
-    let inner = match document.get("error_message").or_else(|| document.get("error")) {
+    let inner = match document
+        .get("error_message")
+        .or_else(|| document.get("error"))
+    {
         Some(Value::String(text)) => match serde_json::from_str::<Value>(text) {
             Ok(inner @ Value::Object(_)) => inner,
             Ok(_) | Err(_) => return text.clone(),
@@ -129,8 +136,14 @@ mod tests {
     fn every_shape_of_refusal_is_read() {
         for (body, told) in [
             (LOCKED, "Node 831902ad is locked"),
-            (r#"{"error_message": "{\"code\": 406, \"title\": \"Not Acceptable\", \"description\": \"Version 1.999\"}"}"#, "Version 1.999"),
-            (r#"{"error": {"message": "Authorization required", "code": 401}}"#, "Authorization required"),
+            (
+                r#"{"error_message": "{\"code\": 406, \"title\": \"Not Acceptable\", \"description\": \"Version 1.999\"}"}"#,
+                "Version 1.999",
+            ),
+            (
+                r#"{"error": {"message": "Authorization required", "code": 401}}"#,
+                "Authorization required",
+            ),
             (r#"{"error_message": "plain"}"#, "plain"),
             (r#"{"error_message": {"faultstring": "object"}}"#, "object"),
             ("<html>bad gateway</html>", "<html>bad gateway</html>"),

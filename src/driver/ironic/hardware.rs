@@ -75,9 +75,7 @@ pub(super) async fn poll(
     }
     match (&node.provision_state, mark.verb) {
         (State::Available, _) => Ok(done(&node, "available")),
-        (State::Manageable, Verb::Manage) => {
-            ask(session, call, &node, after_manage(inspect)).await
-        }
+        (State::Manageable, Verb::Manage) => ask(session, call, &node, after_manage(inspect)).await,
         (State::Manageable, Verb::Inspect) => ask(session, call, &node, Verb::Provide).await,
         (State::Manageable, Verb::Provide | Verb::Active | Verb::Deleted)
         | (
@@ -107,7 +105,11 @@ pub(super) async fn poll(
 }
 
 fn after_manage(inspect: bool) -> Verb {
-    if inspect { Verb::Inspect } else { Verb::Provide }
+    if inspect {
+        Verb::Inspect
+    } else {
+        Verb::Provide
+    }
 }
 
 async fn ask(

@@ -35,7 +35,8 @@ impl Session<'_> {
         let Some(mac) = wanted.boot_mac() else {
             return Ok(None);
         };
-        let query = [("address", mac), ("fields", "node_uuid")];
+        let mac = mac.to_ascii_lowercase();
+        let query = [("address", mac.as_str()), ("fields", "node_uuid")];
         let found: Ports = self.get(&["ports"], &query).await?;
         match found.ports.first() {
             Some(port) => self.node(&port.node_uuid).await,
@@ -53,7 +54,11 @@ pub(super) async fn start(
     secrets: &SecretSource,
 ) -> Result<Progress, DriverError> {
     if let Some(node) = session.known(wanted).await? {
-        let text = format!("Ironic knows it as {}, {}", node.label(), node.provision_state);
+        let text = format!(
+            "Ironic knows it as {}, {}",
+            node.label(),
+            node.provision_state
+        );
         return Ok(done(&node, text));
     }
     let Some(enrolment) = enrolment else {
@@ -98,7 +103,8 @@ async fn enrol(
             )));
         }
     };
-    let (driver_info, secret) = driver_info::of(wanted.oob(), hardware_type, enrolment, secrets).await?;
+    let (driver_info, secret) =
+        driver_info::of(wanted.oob(), hardware_type, enrolment, secrets).await?;
     let body = json!({
         "name": wanted.name,
         "driver": hardware_type,

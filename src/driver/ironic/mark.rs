@@ -113,9 +113,8 @@ impl Mark {
 
     /// The operation that leaves it.
     pub(super) fn operation(&self) -> Result<Value, DriverError> {
-        let value = serde_json::to_value(self).map_err(|error| {
-            DriverError::permanent(ErrorKind::Internal, error.to_string())
-        })?;
+        let value = serde_json::to_value(self)
+            .map_err(|error| DriverError::permanent(ErrorKind::Internal, error.to_string()))?;
         Ok(set(&format!("/extra/{KEY}"), value))
     }
 }

@@ -84,5 +84,8 @@ fn what_is_no_mark_of_ours_is_an_error_and_never_absent() {
     for other in [json!({"drydock": "x"}), json!({"drydock": {"task": 1}})] {
         assert!(node(BEFORE, None, other).mark().is_err());
     }
-    assert_eq!(node(BEFORE, None, json!({"other": 1})).mark().unwrap(), None);
+    assert_eq!(
+        node(BEFORE, None, json!({"other": 1})).mark().unwrap(),
+        None
+    );
 }

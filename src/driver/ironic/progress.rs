@@ -130,7 +130,8 @@ impl Session<'_> {
             .ok()?;
         let begun = mark.and_then(Mark::since);
         let errors = history.history.into_iter().filter(|entry| {
-            entry.severity == "ERROR" && begun.is_none_or(|begun| entry.created_at.as_str() >= begun)
+            entry.severity == "ERROR"
+                && begun.is_none_or(|begun| entry.created_at.as_str() >= begun)
         });
         let last = errors.max_by(|one, other| one.created_at.cmp(&other.created_at));
         last.map(|entry| entry.event)

@@ -24,7 +24,11 @@ pub(super) async fn start(
             }
             return Ok(done(&node, text));
         }
-        State::Active | State::DeployFailed | State::DeployWait | State::DeployHold | State::Error => {}
+        State::Active
+        | State::DeployFailed
+        | State::DeployWait
+        | State::DeployHold
+        | State::Error => {}
         // Whoever asked for it: it ends as we want it.
         State::Deleting | State::Cleaning | State::CleanWait => return Ok(running(&node)),
         State::Available
@@ -78,9 +82,10 @@ pub(super) async fn poll(
         return Ok(running(&node));
     }
     match &node.provision_state {
-        State::Available | State::Manageable | State::Enroll => {
-            Ok(done(&node, format!("released, now {}", node.provision_state)))
-        }
+        State::Available | State::Manageable | State::Enroll => Ok(done(
+            &node,
+            format!("released, now {}", node.provision_state),
+        )),
         State::Deleting | State::Cleaning | State::CleanWait | State::CleanHold => {
             Ok(running(&node))
         }
@@ -92,7 +97,10 @@ pub(super) async fn poll(
         State::Active | State::Deploying | State::DeployWait | State::DeployHold => {
             Err(DriverError::permanent(
                 ErrorKind::Failed,
-                format!("{}: somebody else has deployed it anew meanwhile", node.provision_state),
+                format!(
+                    "{}: somebody else has deployed it anew meanwhile",
+                    node.provision_state
+                ),
             ))
         }
         State::Error

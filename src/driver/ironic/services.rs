@@ -46,7 +46,9 @@ pub(super) async fn validate(
         .map(|driver| driver.name.as_str())
         .collect();
     if served.is_empty() {
-        return fail(format!("Ironic at {place} has no conductor that serves a hardware type"));
+        return fail(format!(
+            "Ironic at {place} has no conductor that serves a hardware type"
+        ));
     }
     if let Some(wanted) = enrolment.and_then(|enrolment| enrolment.hardware_type.as_deref())
         && !served.contains(&wanted)

@@ -36,20 +36,64 @@ impl<'a> Wanted<'a> {
             design: &call.design,
         })
     }
-}
 
-static NONE: std::sync::LazyLock<crate::domain::site::HostSpec> = std::sync::LazyLock::new(Default::default);
-impl<'a> Wanted<'a> {
-    pub(super) fn boot_mac(&self) -> Option<&'a str> { None }
-    pub(super) fn oob_type(&self) -> Option<&'a str> { self.node.oob_type.as_deref() }
-    pub(super) fn interfaces(&self) -> &'a BTreeMap<String, Interface> { &NONE.interfaces }
-    pub(super) fn addressing(&self) -> &'a [Addressing] { &NONE.addressing }
-    pub(super) fn storage(&self) -> &'a Storage { &NONE.storage }
-    pub(super) fn platform(&self) -> &'a Platform { &NONE.platform }
-    pub(super) fn hardware(&self) -> Option<&'a HardwareProfile> { let _ = self.design; None }
-    pub(super) fn network(&self, _n: &str) -> Option<&'a Network> { None }
-    pub(super) fn link(&self, _n: &str) -> Option<&'a NetworkLink> { None }
-    pub(super) fn primary_network(&self) -> Option<&'a str> { None }
-    pub(super) fn authorized_keys(&self) -> &'a [String] { &[] }
-    pub(super) fn oob(&self) -> &'a Oob { &NONE.oob }
+    /// The hardware address that it boots from.
+    pub(super) fn boot_mac(&self) -> Option<&'a str> {
+        self.node.boot_mac.as_deref()
+    }
+
+    /// Its management controller.
+    pub(super) fn oob(&self) -> &'a Oob {
+        &self.node.oob
+    }
+
+    /// How that is reached.
+    pub(super) fn oob_type(&self) -> Option<&'a str> {
+        self.node.oob_type.as_deref()
+    }
+
+    /// Its interfaces, by name.
+    pub(super) fn interfaces(&self) -> &'a BTreeMap<String, Interface> {
+        &self.node.interfaces
+    }
+
+    /// Its addresses.
+    pub(super) fn addressing(&self) -> &'a [Addressing] {
+        &self.node.addressing
+    }
+
+    /// The network that its name service is of.
+    pub(super) fn primary_network(&self) -> Option<&'a str> {
+        self.node.primary_network.as_deref()
+    }
+
+    /// Its disks.
+    pub(super) fn storage(&self) -> &'a Storage {
+        &self.node.storage
+    }
+
+    /// Its operating system.
+    pub(super) fn platform(&self) -> &'a Platform {
+        &self.node.platform
+    }
+
+    /// What it is made of.
+    pub(super) fn hardware(&self) -> Option<&'a HardwareProfile> {
+        self.node.hardware.as_deref()
+    }
+
+    /// A network of the site.
+    pub(super) fn network(&self, name: &str) -> Option<&'a Network> {
+        self.design.surroundings().networks.get(name)
+    }
+
+    /// A link of the site.
+    pub(super) fn link(&self, name: &str) -> Option<&'a NetworkLink> {
+        self.design.surroundings().links.get(name)
+    }
+
+    /// The keys that may log in.
+    pub(super) fn authorized_keys(&self) -> &'a [String] {
+        &self.design.surroundings().authorized_keys
+    }
 }

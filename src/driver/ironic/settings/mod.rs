@@ -99,7 +99,10 @@ pub(super) async fn apply(
     settings: Settings,
 ) -> Result<Progress, DriverError> {
     if node.provision_state == State::Active {
-        return Ok(done(&node, "in use: its settings are left as it was deployed with"));
+        return Ok(done(
+            &node,
+            "in use: its settings are left as it was deployed with",
+        ));
     }
     let differing: Vec<&Field> = settings
         .fields
@@ -123,9 +126,16 @@ pub(super) async fn apply(
     if let Some(lost) = differing.iter().find(|field| !kept(field)) {
         return Err(DriverError::permanent(
             ErrorKind::Failed,
-            format!("{} of {} did not keep what it was set to", lost.place.name(), node.label()),
+            format!(
+                "{} of {} did not keep what it was set to",
+                lost.place.name(),
+                node.label()
+            ),
         ));
     }
     let names: Vec<String> = differing.iter().map(|field| field.place.name()).collect();
-    Ok(done(&after, settings.told(format!("set {}", names.join(", ")))))
+    Ok(done(
+        &after,
+        settings.told(format!("set {}", names.join(", "))),
+    ))
 }

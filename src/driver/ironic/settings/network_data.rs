@@ -58,7 +58,9 @@ pub(super) fn of(wanted: &Wanted<'_>, ports: &Ports) -> (Option<Value>, Vec<Stri
     if data.links.is_empty() {
         return (None, left_out);
     }
-    let primary = wanted.primary_network().and_then(|name| wanted.network(name));
+    let primary = wanted
+        .primary_network()
+        .and_then(|name| wanted.network(name));
     let servers = primary.map_or(&[][..], |network| &network.dns.servers);
     let services: Vec<Value> = servers
         .iter()
@@ -109,7 +111,10 @@ impl Data {
         macs: &[(String, String)],
         left_out: &mut Vec<String>,
     ) {
-        let link = interface.device_link.as_deref().and_then(|link| wanted.link(link));
+        let link = interface
+            .device_link
+            .as_deref()
+            .and_then(|link| wanted.link(link));
         let mtu = link.and_then(|link| link.mtu);
         let Some((_, mac)) = macs.first() else { return };
         match link.and_then(|link| bond_mode(&link.bonding)) {
@@ -129,7 +134,9 @@ impl Data {
             None => {
                 self.links.push(cable(name, mac, mtu));
                 if macs.len() > 1 {
-                    left_out.push(format!("the further slaves of {name} (its link is not bonded)"));
+                    left_out.push(format!(
+                        "the further slaves of {name} (its link is not bonded)"
+                    ));
                 }
             }
         }
@@ -178,7 +185,11 @@ impl Data {
                     entry["ip_address"] = Value::from(address.to_string());
                     entry["netmask"] = Value::from(mask(cidr).to_string());
                     entry["routes"] = network.routes.iter().filter_map(route).collect();
-                    if network.routes.iter().any(|route| route.routedomain.is_some()) {
+                    if network
+                        .routes
+                        .iter()
+                        .any(|route| route.routedomain.is_some())
+                    {
                         left_out.push(format!("the routes of {name} to a whole route domain"));
                     }
                 }
@@ -194,7 +205,10 @@ impl Data {
 }
 
 fn cable(id: &str, mac: &str, mtu: Option<u32>) -> Value {
-    with_mtu(json!({"id": id, "type": "phy", "ethernet_mac_address": mac}), mtu)
+    with_mtu(
+        json!({"id": id, "type": "phy", "ethernet_mac_address": mac}),
+        mtu,
+    )
 }
 
 fn with_mtu(mut link: Value, mtu: Option<u32>) -> Value {
@@ -245,3 +259,7 @@ fn mask(cidr: Cidr) -> IpAddr {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "network_data_tests.rs"]
+mod tests;

@@ -15,11 +15,7 @@ pub(in super::super) fn platform(wanted: &Wanted<'_>, images: &Images) -> Settin
     settings(wanted.platform(), wanted.hardware(), images)
 }
 
-fn settings(
-    platform: &Platform,
-    hardware: Option<&HardwareProfile>,
-    images: &Images,
-) -> Settings {
+fn settings(platform: &Platform, hardware: Option<&HardwareProfile>, images: &Images) -> Settings {
     let mut settings = Settings::default();
     if let Some(image) = &platform.image {
         let mut placed = false;
@@ -36,7 +32,9 @@ fn settings(
         if !placed && is_address(image) {
             settings.set(Place::Instance("image_source"), image.as_str());
         } else if !placed {
-            settings.leave_out(format!("the image {image} (drivers.ironic.image_source does not say where images are)"));
+            settings.leave_out(format!(
+                "the image {image} (drivers.ironic.image_source does not say where images are)"
+            ));
         }
     }
     if let Some(kernel) = &platform.kernel {
@@ -117,7 +115,10 @@ mod tests {
             boot_iso: None,
         };
         let placed = settings(&platform, None, &images);
-        assert_eq!(value(&placed, "image_source"), Some(json!("http://images/noble.raw")));
+        assert_eq!(
+            value(&placed, "image_source"),
+            Some(json!("http://images/noble.raw"))
+        );
         assert_eq!(value(&placed, "boot_iso"), None);
         let unplaced = settings(&platform, None, &Images::default());
         assert_eq!(unplaced.fields, []);
@@ -131,12 +132,14 @@ mod tests {
             cpu_sets: [("kvm".to_owned(), "2-23".to_owned())].into(),
             ..HardwareProfile::default()
         };
-        let reference = |name: &str| {
-            KernelParameter::Reference(HardwareReference::CpuSet(name.to_owned()))
-        };
+        let reference =
+            |name: &str| KernelParameter::Reference(HardwareReference::CpuSet(name.to_owned()));
         let platform = Platform {
             kernel_params: [
-                ("console".to_owned(), KernelParameter::Text("ttyS0".to_owned())),
+                (
+                    "console".to_owned(),
+                    KernelParameter::Text("ttyS0".to_owned()),
+                ),
                 ("isolcpus".to_owned(), reference("kvm")),
                 ("nohz".to_owned(), reference("none")),
                 ("off".to_owned(), KernelParameter::Flag(false)),
@@ -150,7 +153,10 @@ mod tests {
             value(&settings, "kernel_append_params"),
             Some(json!("console=ttyS0 isolcpus=2-23 quiet"))
         );
-        assert_eq!(value(&settings, "capabilities"), Some(json!({"boot_mode": "uefi"})));
+        assert_eq!(
+            value(&settings, "capabilities"),
+            Some(json!({"boot_mode": "uefi"}))
+        );
         assert_eq!(settings.left_out.len(), 1);
     }
 }

@@ -7,8 +7,8 @@ use serde_json::{Value, json};
 
 use super::super::wanted::Wanted;
 use super::{Place, Settings};
-use crate::domain::site::storage::{Filesystem, PhysicalDevice, Storage};
 use crate::domain::site::HardwareProfile;
+use crate::domain::site::storage::{Filesystem, PhysicalDevice, Storage};
 
 /// The label of the disk to boot from.
 const BOOT_DRIVE: &str = "bootdrive";
@@ -26,7 +26,9 @@ fn layout(storage: &Storage, hardware: Option<&HardwareProfile>) -> Settings {
     match system_disk(storage) {
         Some(disk) => match hint(disk, hardware) {
             Some(hint) => settings.set(Place::Instance("root_device"), hint),
-            None => settings.leave_out(format!("that {disk} is the system's disk: nothing says how to find it")),
+            None => settings.leave_out(format!(
+                "that {disk} is the system's disk: nothing says how to find it"
+            )),
         },
         None if storage.physical_devices.is_empty() => {}
         None => settings.leave_out("which disk is the system's: none has the root file system"),
@@ -34,7 +36,9 @@ fn layout(storage: &Storage, hardware: Option<&HardwareProfile>) -> Settings {
     for (name, device) in &storage.physical_devices {
         if !device.partitions.is_empty() {
             let count = device.partitions.len();
-            settings.leave_out(format!("{count} partitions of {name} (the image brings its own)"));
+            settings.leave_out(format!(
+                "{count} partitions of {name} (the image brings its own)"
+            ));
         }
     }
     if !storage.volume_groups.is_empty() {
@@ -48,7 +52,9 @@ fn layout(storage: &Storage, hardware: Option<&HardwareProfile>) -> Settings {
 fn system_disk(storage: &Storage) -> Option<&str> {
     let group_with_root = storage.volume_groups.iter().find(|(_, group)| {
         let volumes = &group.logical_volumes;
-        volumes.iter().any(|volume| is_root(volume.filesystem.as_ref()))
+        volumes
+            .iter()
+            .any(|volume| is_root(volume.filesystem.as_ref()))
     });
     let group_with_root = group_with_root.map(|(name, _)| name.as_str());
     let holds = |group: &Option<String>| group.is_some() && group.as_deref() == group_with_root;
