@@ -6,6 +6,8 @@ pub mod proto;
 pub mod secret;
 mod seeded;
 
+pub mod access;
+
 pub mod store;
 
 pub mod design;

@@ -26,9 +26,9 @@ use reader::Reader;
 pub use problem::{Origin, Problem, Problems};
 pub use reader::Key;
 pub use section::{
-    Database, Design, Drivers, Executor, Http2, Ironic, IronicAuth, Log, LogFormat, Migrate,
+    Auth, Database, Design, Drivers, Executor, Http2, Ironic, IronicAuth, Log, LogFormat, Migrate,
     NodeDriver, OobType, Redfish, Retention, Secrets, Server, Simulated, Site, StepTimeouts, Tasks,
-    Watch,
+    Tls, Watch,
 };
 
 /// Everything an operator can set.
@@ -36,6 +36,10 @@ pub use section::{
 pub struct Config {
     /// Where the server listens and keeps its data, and how it stops.
     pub server: Server,
+    /// Encryption of the listener; none: it speaks plaintext.
+    pub tls: Option<Tls>,
+    /// Who may call.
+    pub auth: Auth,
     /// The database.
     pub database: Database,
     /// Designs.
@@ -107,6 +111,8 @@ impl Config {
 
     fn read(reader: &mut Reader, default_data_dir: &DataDir) -> Self {
         let server = Server::read(reader, default_data_dir);
+        let tls = Tls::read(reader);
+        let auth = Auth::read(reader, &server, tls.as_ref());
         let database = Database::read(reader, &server.data_dir);
         let simulated = Simulated::read(reader, &server.data_dir);
         Self {
@@ -121,6 +127,8 @@ impl Config {
             sites: section::read_sites(reader),
             log: Log::read(reader),
             server,
+            tls,
+            auth,
             database,
             simulated,
         }

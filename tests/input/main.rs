@@ -30,6 +30,12 @@ mod missing;
 mod paging;
 mod resuming;
 
+mod people;
+
+mod credentials;
+mod encryption;
+mod roles;
+
 mod surface;
 mod transport;
 mod validation;

@@ -1,5 +1,7 @@
 //! The sections: what each key means, its default, its range, and what it must agree with.
 
+mod access;
+
 mod service;
 
 mod work;
@@ -10,6 +12,7 @@ mod ironic;
 
 use std::time::Duration;
 
+pub use access::{Auth, Tls};
 pub(super) use devices::read_sites;
 pub use devices::{Drivers, NodeDriver, OobType, Redfish, Secrets, Site};
 pub use ironic::{Ironic, IronicAuth};

@@ -42,12 +42,6 @@ impl Server {
             false,
             "Whether to serve beyond this machine without authentication.",
         );
-        reader.check(
-            "server.listen",
-            &["server.insecure"],
-            insecure || listen.ip().is_loopback(),
-            format!("{listen} is reachable from other machines and nobody is authenticated: give --insecure if that is meant"),
-        );
         Self {
             listen,
             insecure,
