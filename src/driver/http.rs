@@ -351,13 +351,13 @@ fn tls_reason(error: &reqwest::Error) -> Option<String> {
             return Some(reason.to_string());
         }
         // An I/O error shows the sources of what it wraps, and not that itself.
-        let wrapped = source
+        next = match source
             .downcast_ref::<io::Error>()
-            .and_then(io::Error::get_ref);
-        if let Some(reason) = wrapped.and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
-            return Some(reason.to_string());
-        }
-        next = source.source();
+            .and_then(io::Error::get_ref)
+        {
+            Some(wrapped) => Some(wrapped),
+            None => source.source(),
+        };
     }
     None
 }

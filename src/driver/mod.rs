@@ -12,6 +12,10 @@ pub mod ledger;
 pub mod simulated;
 
 pub mod manual;
+pub mod redfish;
+
+mod recent;
+pub mod turns;
 
 pub mod device_error;
 pub mod http;
@@ -184,7 +188,8 @@ pub trait Driver: Send + Sync + 'static {
     /// only after an error that says `not_sent`.
     async fn start(&self, call: &StepCall) -> Result<Progress, DriverError>;
 
-    /// Asks how the work goes on; changes nothing, so it may be asked again at will. After a
+    /// Asks how the work goes on, and may be asked again at will. It changes nothing, except that a
+    /// `Converge` step may go on converging: read, act on a difference, read back. After a
     /// [`cancel`](Driver::cancel) the answer is `Done` when the work had been done before,
     /// [`ErrorKind::Cancelled`] once it has stopped, [`ErrorKind::NotStarted`] when it never began,
     /// and `Running` until then.

@@ -140,6 +140,6 @@ fn design_root(configured: &Path) -> PathBuf {
 }
 
 /// A count as memory has it; every platform that we run on has 32 bits at least.
-fn count(configured: u32) -> usize {
+pub(super) fn count(configured: u32) -> usize {
     usize::try_from(configured).unwrap_or(usize::MAX)
 }

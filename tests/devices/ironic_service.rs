@@ -13,6 +13,8 @@ use tempfile::TempDir;
 use tokio::process::{Child, Command};
 use tokio::time::{Instant, sleep};
 
+use crate::services::program;
+
 /// How long it may take to serve, on a machine that does other things too.
 const START_BOUND: Duration = Duration::from_secs(120);
 
@@ -49,7 +51,7 @@ pub(crate) struct Ironic {
 impl Ironic {
     /// Makes a database and starts it.
     pub(crate) async fn start(settings: &Settings) -> Self {
-        let venv = venv().await;
+        let venv = venv();
         let directory = tempfile::tempdir().expect("a directory");
         let port = free_port();
         let mut ironic = Self {
@@ -287,16 +289,11 @@ impl Drop for Ironic {
     }
 }
 
-/// Where `scripts/test-services` installs what tests act on; it is done at once when it is there.
-pub(crate) async fn venv() -> PathBuf {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let installed = Command::new(root.join("scripts/test-services"))
-        .status()
-        .await;
-    assert!(installed.expect("the script runs").success());
-    let target =
-        std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from);
-    target.join("test-services/venv")
+/// The environment that the services are installed in.
+fn venv() -> PathBuf {
+    let environment = program("python");
+    let environment = environment.parent().and_then(Path::parent);
+    environment.expect("a program in bin").to_owned()
 }
 
 /// A port of loopback that nobody has at the moment.
@@ -306,7 +303,7 @@ pub(crate) fn free_port() -> u16 {
 }
 
 /// A user in the form of Apache's password files, with bcrypt at its cheapest.
-pub(crate) fn htpasswd(venv: &Path, user: &str, password: &str) -> String {
+fn htpasswd(venv: &Path, user: &str, password: &str) -> String {
     const HASH: &str = "import bcrypt, sys; print(sys.argv[1] + ':' + bcrypt.hashpw(sys.argv[2].encode(), bcrypt.gensalt(4)).decode())";
     let mut command = std::process::Command::new(venv.join("bin/python"));
     let output = command

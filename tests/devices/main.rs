@@ -1,9 +1,9 @@
-//! Drivers, held against the services that they are for.
+//! Drivers on what they were made for: real third-party services, over their real protocols.
 #![expect(
     clippy::disallowed_types,
     clippy::expect_used,
     clippy::print_stdout,
-    reason = "tests read the statuses that the server sends, fail loudly, and show logs"
+    reason = "tests read the statuses that the server sends, fail loudly, and show the server's log"
 )]
 
 #[macro_use]
@@ -16,8 +16,18 @@
 )]
 mod support;
 
-mod design;
+mod services;
 
+mod emulator;
+mod harbour;
+
+mod redfish;
+mod redfish_faults;
+mod redfish_power;
+
+mod canary;
+
+mod design;
 mod ironic_service;
 
 mod ironic;
