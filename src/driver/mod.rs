@@ -189,7 +189,8 @@ pub trait Driver: Send + Sync + 'static {
     async fn start(&self, call: &StepCall) -> Result<Progress, DriverError>;
 
     /// Asks how the work goes on, and may be asked again at will. It changes nothing, except that a
-    /// `Converge` step may go on converging: read, act on a difference, read back. After a
+    /// `Converge` step may go on converging: read, act on a difference, read back, and a `Guarded`
+    /// one of several parts may ask for the next, which the device refuses where it was begun. After a
     /// [`cancel`](Driver::cancel) the answer is `Done` when the work had been done before,
     /// [`ErrorKind::Cancelled`] once it has stopped, [`ErrorKind::NotStarted`] when it never began,
     /// and `Running` until then.

@@ -44,10 +44,7 @@ async fn a_deployed_node_runs_from_its_image_and_a_destroyed_one_is_off() {
     let server = launch(&database, &design, &ironic)
         .set("secrets.directory", secrets.path().display())
         .set("drivers.ironic.enroll", "true")
-        .set(
-            "drivers.ironic.enroll_verify_ca",
-            bmc.authority().display(),
-        )
+        .set("drivers.ironic.enroll_verify_ca", bmc.authority().display())
         .set(
             "drivers.ironic.boot_iso",
             format!("{}/{{image}}.iso", images.url),
