@@ -51,6 +51,7 @@ pub(crate) fn create_task(bytes: &[u8]) {
 pub(crate) fn created(message: v1::CreateTaskRequest) {
     let policy = ReferencePolicy {
         file_roots: vec![PathBuf::from("/designs")],
+        ..ReferencePolicy::default()
     };
     let allowed = |uri: &str| match Reference::parse(uri, &policy) {
         Ok(_) => Ok(()),

@@ -28,7 +28,7 @@ pub use reader::Key;
 pub use section::{
     Auth, Database, Design, Drivers, Executor, Http2, Ironic, IronicAuth, Log, LogFormat, Migrate,
     NodeDriver, OobType, Redfish, Retention, Secrets, Server, Simulated, Site, StepTimeouts, Tasks,
-    Tls, Watch,
+    Tls, Watch, Web,
 };
 
 /// Everything an operator can set.

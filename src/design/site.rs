@@ -117,18 +117,12 @@ fn check_names(documents: &[Document<'_>], findings: &mut Findings) {
     for document in documents {
         let key = (document.kind, document.name.as_str());
         if let Some(first) = first_places.get(&key) {
-            findings.push(Finding {
-                document: Some(document.title()),
-                file: Some(document.origin.file.to_string()),
-                line: Some(document.origin.line),
-                field: Some("metadata.name".to_owned()),
-                ..Finding::error(
-                    Code::DuplicateName,
-                    format!(
-                        "another {} of this name is at {}:{}",
-                        document.kind, first.origin.file, first.origin.line
-                    ),
-                )
+            findings.push_with(Severity::Error, || {
+                let message = format!(
+                    "another {} of this name is at {}:{}",
+                    document.kind, first.origin.file, first.origin.line
+                );
+                document.finding_at_name(Severity::Error, Code::DuplicateName, message)
             });
         } else {
             first_places.insert(key, document);

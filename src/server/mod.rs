@@ -73,6 +73,15 @@ pub enum Error {
     /// The store does not open.
     #[error("open the store")]
     Store(#[source] store::OpenError),
+    /// The certificate authorities of `design.ca_file` cannot be read.
+    #[error("read the certificate authorities in {}", path.display())]
+    Authorities {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
     /// Who may call is not known.
     #[error("know who may call")]
     Roster(#[source] RosterFileError),
@@ -167,7 +176,7 @@ impl Server {
         let (hub, hub_handle) = Hub::start(store.clone(), options::hub(config))
             .await
             .map_err(Error::Journal)?;
-        let designs = Arc::new(LoadedDesigns::new(Loader::new(options::loader(config))));
+        let designs = Arc::new(LoadedDesigns::new(Loader::new(options::loader(config)?)));
         let registry = drivers::registry(config).map_err(Error::Drivers)?;
 
         // Before anything is run: a port that is taken must not leave a tree half begun.

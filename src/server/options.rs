@@ -2,12 +2,14 @@
 
 use std::path::{Component, Path, PathBuf};
 
+use super::Error;
 use crate::config::{Config, IronicAuth, Migrate};
-use crate::design::{LoaderOptions, ReferencePolicy};
+use crate::design::{Authorities, FetchOptions, LoaderOptions, ReferencePolicy, WebPolicy};
 use crate::domain::StepKind;
 use crate::driver::ironic::{self, Authentication, Enrolment, Images};
 use crate::driver::simulated::SimulatedOptions;
 use crate::executor::ExecutorOptions;
+use crate::secret::SecretSource;
 use crate::store::StoreOptions;
 use crate::tasks::{self, RetentionOptions};
 use crate::watch::HubOptions;
@@ -33,8 +35,16 @@ pub(super) fn hub(config: &Config) -> HubOptions {
     }
 }
 
-pub(super) fn loader(config: &Config) -> LoaderOptions {
-    LoaderOptions {
+/// Reads the certificate authorities, if they are in a file of ours.
+pub(super) fn loader(config: &Config) -> Result<LoaderOptions, Error> {
+    let web = &config.design.web;
+    let authorities = web.ca_file.as_ref().map(|path| {
+        Authorities::from_file(path).map_err(|source| Error::Authorities {
+            path: path.clone(),
+            source,
+        })
+    });
+    Ok(LoaderOptions {
         references: ReferencePolicy {
             file_roots: config
                 .design
@@ -42,9 +52,21 @@ pub(super) fn loader(config: &Config) -> LoaderOptions {
                 .iter()
                 .map(|root| design_root(root))
                 .collect(),
+            web: WebPolicy {
+                hosts: web.allowed_hosts.clone(),
+                plain_http: web.allow_plain_http,
+                loopback: web.allow_loopback_hosts,
+            },
+        },
+        fetch: FetchOptions {
+            authorities: authorities.transpose()?.unwrap_or_default(),
+            tokens: web.tokens.clone(),
+            secrets: SecretSource::new(config.secrets.directory.clone()),
+            connect_timeout: web.connect_timeout,
+            time_limit: web.fetch_timeout,
         },
         ..LoaderOptions::default()
-    }
+    })
 }
 
 pub(super) fn simulated(config: &Config) -> SimulatedOptions {

@@ -22,6 +22,7 @@ mod creating;
 mod naming;
 mod purging;
 mod reading;
+mod references;
 mod refused;
 mod selecting;
 

@@ -4,6 +4,8 @@ mod access;
 
 mod service;
 
+mod web;
+
 mod work;
 
 mod devices;
@@ -17,6 +19,7 @@ pub(super) use devices::read_sites;
 pub use devices::{Drivers, NodeDriver, OobType, Redfish, Secrets, Site};
 pub use ironic::{Ironic, IronicAuth};
 pub use service::{Database, Design, Http2, Log, LogFormat, Migrate, Server};
+pub use web::Web;
 pub use work::{Executor, Retention, Simulated, StepTimeouts, Tasks, Watch};
 
 const SECOND: Duration = Duration::from_secs(1);

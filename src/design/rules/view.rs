@@ -105,6 +105,18 @@ impl<'d> SiteView<'d> {
         self.by_name.contains_key(&(kind, name)) || self.broken.contains(&(kind, name.to_owned()))
     }
 
+    /// Whether a document of this kind could not be read, so that not all of them are in the view.
+    pub(crate) fn has_broken(&self, kind: Kind) -> bool {
+        self.broken.iter().any(|(broken, _)| *broken == kind)
+    }
+
+    /// The names of the documents of a kind that could be read.
+    pub(crate) fn names(&self, kind: Kind) -> impl Iterator<Item = &'d str> {
+        let documents = self.documents.iter();
+        let documents = documents.filter(move |document| document.kind == kind);
+        documents.map(|document| document.name.as_str())
+    }
+
     /// The Rack of this name.
     pub(crate) fn rack(&self, name: &str) -> Option<&Typed<'d, Rack>> {
         self.racks.get(self.position(Kind::Rack, name)?)
