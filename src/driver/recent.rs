@@ -90,6 +90,7 @@ mod tests {
         assert_eq!((recent.get(first), recent.get(second)), (None, Some(2)));
         recent.remove(second);
         assert_eq!(recent.get(second), None);
-        assert_eq!(recent.inner().order.len(), recent.inner().steps.len());
+        let inner = recent.inner();
+        assert_eq!(inner.order.len(), inner.steps.len());
     }
 }

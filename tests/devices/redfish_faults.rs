@@ -166,7 +166,7 @@ async fn a_certificate_of_a_stranger_is_sent_nothing() {
     assert!(why.starts_with("no safe connection to 127.0.0.1:"), "{why}");
     assert!(why.contains("UnknownIssuer"), "{why}");
     assert_eq!(verified.steps("n00001")[0].retry, Some(0));
-    drop(server);
+    server.kill().await;
 
     // The site's own authority goes before the one of everywhere.
     let server = harbour

@@ -28,7 +28,7 @@ async fn an_unknown_node_boots_from_the_network_after_a_power_cycle() {
         let said = prepared.said(name).join("\n");
         // The emulator takes `Once` and keeps to `Continuous`.
         assert!(said.contains("boots from the network each time"), "{said}");
-        assert!(said.contains("is on"), "{said}");
+        assert!(said.contains("was off, and is on again"), "{said}");
     }
 }
 

@@ -119,7 +119,7 @@ pub(super) async fn go_on(
         match next {
             Move::Done => {
                 return Ok(Progress::Done(StepReport {
-                    message: Some("is on".to_owned()),
+                    message: Some("was off, and is on again".to_owned()),
                     ..StepReport::default()
                 }));
             }
