@@ -2,7 +2,9 @@
 
 pub mod clock;
 pub mod domain;
+mod failpoint;
 pub mod proto;
+mod random;
 mod seeded;
 
 pub mod store;
@@ -24,3 +26,9 @@ pub mod server;
 pub mod fuzzing;
 #[cfg(test)]
 mod reliability_tests;
+#[cfg(test)]
+mod simulation;
+
+// Tests that are written for those who use this library are also run inside of it.
+#[cfg(test)]
+extern crate self as drydock;

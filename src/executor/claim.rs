@@ -17,6 +17,7 @@ use super::root::{Exit, Runner};
 use crate::clock;
 use crate::domain::{TaskId, TaskStatus};
 use crate::driver::Registry;
+use crate::failpoint::failpoint;
 use crate::store::{Claimed, Error, PreviousOwner, Store, View};
 
 /// Roots taken by one claim, so that replicas that start together share what there is.
@@ -246,7 +247,13 @@ impl Claimer {
             () = crew.life.lost.cancelled() => return None,
         };
         match claimed {
-            Ok(Ok(claimed)) => Some(claimed),
+            Ok(Ok(claimed)) => {
+                failpoint!(AfterClaim => {
+                    crew.doubt = true;
+                    None
+                });
+                Some(claimed)
+            }
             Ok(Err(error)) => {
                 tracing::warn!(error = %error_chain(&error), "claim failed");
                 crew.doubt = true;

@@ -16,6 +16,7 @@ use crate::clock;
 use crate::domain::inventory::Inventory;
 use crate::domain::node_filter::{Selection, select};
 use crate::domain::{Action, Task, TaskStatus};
+use crate::failpoint::failpoint;
 use crate::store::{Ending, FrozenDesign, NewMessage, NodeLock, RootChange, Start};
 
 /// Fetches of a design before the task fails: with the waits between them half a minute, longer
@@ -95,6 +96,7 @@ impl Freezer<'_> {
             .design
             .as_ref()
             .map(|design| Arc::clone(&design.digest));
+        failpoint!(BeforeFreeze);
         if !self.take(start, messages).await? {
             return Ok(Begun::Waits);
         }

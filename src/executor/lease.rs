@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::options::ExecutorOptions;
 use crate::domain::InstanceId;
+use crate::failpoint::failpoint;
 use crate::store::{Error, Renewal, Store};
 
 /// The wait after a failed registration or renewal. Short against the lease, so that several
@@ -139,6 +140,7 @@ impl Keeper {
                 return Kept::Lost;
             }
             let sent = Instant::now();
+            failpoint!(BeforeRenewal);
             // The store finishes a renewal by itself: an end of the lease need not wait for it.
             let answer = tokio::select! {
                 answer = self.store.renew(life.instance) => answer,
@@ -147,6 +149,7 @@ impl Keeper {
                     return Kept::Lost;
                 }
             };
+            failpoint!(AfterRenewal);
             self.reachable.send_replace(answer.is_ok());
             wait = match answer {
                 Ok(Renewal::Renewed) if !life.time_left().is_zero() => {

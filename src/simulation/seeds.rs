@@ -1,0 +1,116 @@
+//! Worlds with faults at random moments.
+
+use std::time::{Duration, Instant};
+
+use rand::RngExt as _;
+use rand::seq::IndexedRandom as _;
+
+use super::customer::Wish;
+use super::designs::reference;
+use super::faults::faults;
+use super::scale::scaled;
+use super::scenario::{Scenario, dice};
+use crate::domain::{Policy, StepKind};
+use crate::driver::StepCall;
+use crate::failpoint::Trap;
+use crate::proto::v1::TaskAction;
+
+/// Worlds in CI.
+const SEEDS: u32 = 16;
+
+/// How long things go wrong; after that everybody is left in peace, and everything comes to its end.
+const UNREST: Duration = Duration::from_secs(30);
+
+/// Sites. Fewer than tasks: some wait for each other's nodes.
+const SITES: [&str; 2] = ["harbour", "quay"];
+
+const ACTIONS: [TaskAction; 6] = [
+    TaskAction::DeployNode,
+    TaskAction::DeployNode,
+    TaskAction::PrepareNode,
+    TaskAction::DestroyNode,
+    TaskAction::PrepareSite,
+    TaskAction::VerifyNode,
+];
+
+/// On one node of each site a deployment must not be repeated.
+fn bears(call: &StepCall) -> Policy {
+    let once = call
+        .node_name
+        .as_deref()
+        .is_some_and(|name| name.ends_with("-2"));
+    if once && call.step == StepKind::DeployNode {
+        Policy::Once
+    } else {
+        call.policy
+    }
+}
+
+fn scenario(seed: u64) -> Scenario {
+    let mut dice = dice(seed);
+    let wish = |dice: &mut rand::rngs::StdRng| Wish {
+        action: *ACTIONS.choose(dice).expect("an action"),
+        design_ref: reference(SITES.choose(dice).expect("a site")),
+        stop_after: dice
+            .random_bool(0.3)
+            .then(|| Duration::from_millis(dice.random_range(0..12_000))),
+    };
+    Scenario {
+        seed,
+        replicas: 3,
+        nodes: 3,
+        wishes: (0..8).map(|_| wish(&mut dice)).collect(),
+        faults: faults(&mut dice, 3, UNREST),
+        bears,
+        trap: Trap::open(),
+    }
+}
+
+/// `DRYDOCK_TEST_SEED` runs one world alone.
+#[test]
+fn worlds_in_which_everything_goes_wrong_come_to_the_right_end() {
+    let alone = std::env::var("DRYDOCK_TEST_SEED").ok();
+    let alone = alone.map(|seed| seed.parse().expect("a seed is a number"));
+    let seeds = match alone {
+        Some(seed) => seed..seed + 1,
+        None => 0..u64::from(scaled(SEEDS)),
+    };
+    let began = Instant::now();
+    let mut wrong = Vec::new();
+    let (mut simulated, mut streams, mut tasks) = (Duration::ZERO, 0, 0);
+    for seed in seeds.clone() {
+        match scenario(seed).run() {
+            Ok(outcome) => {
+                simulated += outcome.elapsed;
+                tasks += outcome.stories.len();
+                streams += outcome
+                    .stories
+                    .iter()
+                    .map(|story| story.streams)
+                    .sum::<usize>();
+            }
+            Err(problem) => wrong.push(format!("DRYDOCK_TEST_SEED={seed}: {problem}")),
+        }
+    }
+    println!(
+        "{} worlds, {simulated:?} of them in {:?}: {tasks} tasks, {streams} streams",
+        seeds.count(),
+        began.elapsed()
+    );
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// Without this a seed would not bring back what it found.
+#[test]
+fn a_seed_is_the_same_world_every_time() {
+    for seed in 0..2 {
+        let mut traces = (0..2).map(|_| scenario(seed).run().expect("a world that holds").trace);
+        let (first, second) = (traces.next().expect("one"), traces.next().expect("two"));
+        let differ = first.lines().zip(second.lines()).position(|(a, b)| a != b);
+        if let Some(line) = differ {
+            let of = |trace: &str| trace.lines().nth(line).unwrap_or_default().to_owned();
+            panic!("line {line}:\n{}\n{}", of(&first), of(&second));
+        }
+        assert_eq!(first.len(), second.len());
+    }
+}
