@@ -101,6 +101,7 @@ impl Claimer {
             }
             if crew.life.lost.is_cancelled() && !self.shared.drain.is_cancelled() {
                 tokio::select! {
+                    biased;
                     () = self.shared.drain.cancelled() => {}
                     changed = self.life.wait_for(|life| !life.lost.is_cancelled()) => {
                         if changed.is_err() {
@@ -242,9 +243,10 @@ impl Claimer {
     ) -> Option<Vec<Claimed>> {
         let claim = tokio::spawn(claim);
         let claimed = tokio::select! {
-            claimed = claim => claimed,
+            biased;
             // What it takes for a life that is over, others take back.
             () = crew.life.lost.cancelled() => return None,
+            claimed = claim => claimed,
         };
         match claimed {
             Ok(Ok(claimed)) => {

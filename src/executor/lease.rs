@@ -64,6 +64,7 @@ impl Life {
                 return true;
             }
             tokio::select! {
+                biased;
                 () = self.lost.cancelled() => return false,
                 renewed = renewals.changed() => if renewed.is_err() {
                     return false;
@@ -122,6 +123,7 @@ impl Keeper {
                     }
                 }
                 tokio::select! {
+                    biased;
                     () = self.stop.cancelled() => return,
                     () = sleep(RETRY_WAIT) => {}
                 }
@@ -133,6 +135,7 @@ impl Keeper {
         let mut wait = self.options.renew;
         loop {
             tokio::select! {
+                biased;
                 () = self.stop.cancelled() => return Kept::Stopped,
                 () = sleep(wait.min(life.time_left())) => {}
             }
@@ -143,6 +146,7 @@ impl Keeper {
             failpoint!(BeforeRenewal);
             // The store finishes a renewal by itself: an end of the lease need not wait for it.
             let answer = tokio::select! {
+                biased;
                 answer = self.store.renew(life.instance) => answer,
                 () = sleep(life.time_left()) => {
                     self.reachable.send_replace(false);

@@ -46,6 +46,8 @@ pub(super) type Stories = Rc<RefCell<Vec<Story>>>;
 pub(super) struct Wish {
     pub(super) action: TaskAction,
     pub(super) design_ref: String,
+    /// When it is wished.
+    pub(super) after: Duration,
     /// When the task is to be stopped, counted from its creation.
     pub(super) stop_after: Option<Duration>,
 }
@@ -88,6 +90,7 @@ impl Customer {
     ///
     /// A rule that was broken on the way.
     pub(super) async fn fulfil(mut self, wish: Wish, stories: Stories) -> Result<(), String> {
+        sleep(wish.after).await;
         let request = CreateTaskRequest {
             action: wish.action.into(),
             design_ref: wish.design_ref.clone(),

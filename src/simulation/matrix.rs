@@ -40,28 +40,31 @@ const POLICIES: [(Policy, fn(&StepCall) -> Policy); 4] = [
 /// A world that passes every point by itself: a deployment that comes to its end, one that is stopped, a
 /// replica that crashes under both, and one that drains.
 fn scenario(bears: fn(&StepCall) -> Policy, trap: &Arc<Trap>) -> Scenario {
-    let wish = |site: &str, stop_after| Wish {
+    let second = Duration::from_secs(1);
+    let wish = |site: &str, after, stop_after| Wish {
         action: TaskAction::DeployNode,
         design_ref: reference(site),
+        after,
         stop_after,
     };
-    let second = Duration::from_secs(1);
     Scenario {
         seed: SEED,
         replicas: 2,
         nodes: 1,
         wishes: vec![
-            wish("harbour", None),
-            wish("quay", Some(Duration::from_millis(1300))),
-            wish("dock", None),
+            wish("harbour", 0 * second, None),
+            wish("quay", 0 * second, Some(2 * second)),
+            wish("dock", 12 * second, None),
         ],
+        // In the middle of the first deployment's last step, and of the last one's first.
         faults: vec![
-            (Duration::from_millis(2900), 0, Fault::Crash(second)),
-            (Duration::from_millis(3100), 1, Fault::Crash(second)),
-            (9 * second, 0, Fault::Drain(second)),
-            (12 * second, 1, Fault::Drain(second)),
+            (4 * second + second / 2, 0, Fault::Crash(second)),
+            (5 * second, 1, Fault::Crash(second)),
+            (13 * second, 0, Fault::Drain(second)),
+            (15 * second, 1, Fault::Drain(second)),
         ],
         bears,
+        work: second,
         trap: Arc::clone(trap),
     }
 }

@@ -44,6 +44,8 @@ pub(super) struct Scenario {
     pub(super) wishes: Vec<Wish>,
     pub(super) faults: Faults,
     pub(super) bears: Bears,
+    /// How long the work of each step takes.
+    pub(super) work: Duration,
     pub(super) trap: Arc<Trap>,
 }
 
@@ -89,7 +91,7 @@ impl Scenario {
     pub(super) fn run(self) -> Result<Outcome, String> {
         let _dice = Dice::of(self.seed);
         let memory = Memory::default();
-        let machines = Machines::new(self.bears, Duration::from_millis(400), latest());
+        let machines = Machines::new(self.bears, self.work, latest());
         let mut sim = turmoil::Builder::new()
             .rng_seed(self.seed)
             .tick_duration(TICK)

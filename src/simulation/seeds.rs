@@ -21,6 +21,10 @@ const SEEDS: u32 = 16;
 /// How long things go wrong; after that everybody is left in peace, and everything comes to its end.
 const UNREST: Duration = Duration::from_secs(30);
 
+/// How many tasks each world has, and until when they are wished for, in milliseconds.
+const WISHES: usize = 10;
+const WISHES_UNTIL: u64 = 20_000;
+
 /// Sites. Fewer than tasks: some wait for each other's nodes.
 const SITES: [&str; 2] = ["harbour", "quay"];
 
@@ -51,6 +55,7 @@ fn scenario(seed: u64) -> Scenario {
     let wish = |dice: &mut rand::rngs::StdRng| Wish {
         action: *ACTIONS.choose(dice).expect("an action"),
         design_ref: reference(SITES.choose(dice).expect("a site")),
+        after: Duration::from_millis(dice.random_range(0..WISHES_UNTIL)),
         stop_after: dice
             .random_bool(0.3)
             .then(|| Duration::from_millis(dice.random_range(0..12_000))),
@@ -59,9 +64,10 @@ fn scenario(seed: u64) -> Scenario {
         seed,
         replicas: 3,
         nodes: 3,
-        wishes: (0..8).map(|_| wish(&mut dice)).collect(),
+        wishes: (0..WISHES).map(|_| wish(&mut dice)).collect(),
         faults: faults(&mut dice, 3, UNREST),
         bears,
+        work: Duration::from_millis(400),
         trap: Trap::open(),
     }
 }

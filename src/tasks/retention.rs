@@ -99,6 +99,7 @@ impl Service {
                 }
             }
             tokio::select! {
+                biased;
                 () = self.stop.cancelled() => {}
                 () = self.tasks.purged() => {}
                 () = tokio::time::sleep(due.saturating_duration_since(Instant::now())) => {}
