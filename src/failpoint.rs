@@ -57,6 +57,8 @@ mod armed {
         AfterQuarantine,
         /// A step is committed as running; its driver was not called.
         BeforeCall,
+        /// A command is on its way to a machine, and arrives whatever becomes of who sent it.
+        DuringCall,
         /// The driver has answered; nothing of it is committed.
         AfterCall,
         /// A guarded step is about to look for its mark.
@@ -75,7 +77,7 @@ mod armed {
 
     impl Point {
         /// Every point.
-        pub(crate) const ALL: [Self; 16] = [
+        pub(crate) const ALL: [Self; 17] = [
             Self::BeforeCommit,
             Self::AfterCommit,
             Self::BeforeDoorbell,
@@ -85,6 +87,7 @@ mod armed {
             Self::AfterRecovery,
             Self::AfterQuarantine,
             Self::BeforeCall,
+            Self::DuringCall,
             Self::AfterCall,
             Self::BeforeFind,
             Self::BeforeCancel,

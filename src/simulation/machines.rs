@@ -20,7 +20,7 @@ use crate::failpoint::failpoint;
 use crate::random::simulated::draw;
 
 /// How long a command takes to a machine, in milliseconds, and its answer back.
-const WAY: std::ops::Range<u64> = 1..120;
+const WAY: std::ops::Range<u64> = 1..400;
 
 /// Which promise a step of a simulation bears.
 pub(super) type Bears = fn(&StepCall) -> Policy;
@@ -225,7 +225,9 @@ impl Drop for Sent<'_> {
         let mut yard = machines.yard();
         if self.hands.dead.load(Ordering::Acquire) {
             let latest = u64::try_from(machines.latest.as_millis()).expect("a short while");
-            let late = draw(|dice| dice.random_range(0..latest)).unwrap_or(0);
+            // Most of them as late as can be.
+            let late = draw(|dice| dice.random_range(0..2 * latest)).unwrap_or(0);
+            let late = late.min(latest);
             if let Some(command) = yard.under_way.get_mut(&self.number) {
                 let lands = clock::now() + Duration::from_millis(late);
                 command.lands.get_or_insert(lands);
@@ -253,6 +255,7 @@ impl Hands {
                 number,
             }
         };
+        failpoint!(DuringCall);
         way().await;
         let mut yard = self.machines.yard();
         if self.dead.load(Ordering::Acquire) {

@@ -8,10 +8,10 @@ use std::time::{Duration, Instant};
 use super::customer::Wish;
 use super::designs::reference;
 use super::faults::Fault;
+use super::machines::Bears;
 use super::scale::scaled;
 use super::scenario::{Outcome, Scenario};
-use crate::domain::{Policy, StepKind};
-use crate::driver::StepCall;
+use crate::domain::Policy;
 use crate::failpoint::{Act, Point, Trap};
 use crate::proto::v1::TaskAction;
 
@@ -21,25 +21,17 @@ const TIMES: u32 = 1;
 /// The chance of every world: what differs is where it fails.
 const SEED: u64 = 1;
 
-fn deploys(call: &StepCall, policy: Policy) -> Policy {
-    if call.step == StepKind::DeployNode {
-        policy
-    } else {
-        call.policy
-    }
-}
-
-/// What the step that is looked at bears.
-const POLICIES: [(Policy, fn(&StepCall) -> Policy); 4] = [
-    (Policy::Observe, |call| deploys(call, Policy::Observe)),
-    (Policy::Converge, |call| deploys(call, Policy::Converge)),
-    (Policy::Guarded, |call| deploys(call, Policy::Guarded)),
-    (Policy::Once, |call| deploys(call, Policy::Once)),
+/// What every step of a world bears.
+const POLICIES: [(Policy, Bears); 4] = [
+    (Policy::Observe, |_| Policy::Observe),
+    (Policy::Converge, |_| Policy::Converge),
+    (Policy::Guarded, |_| Policy::Guarded),
+    (Policy::Once, |_| Policy::Once),
 ];
 
 /// A world that passes every point by itself: a deployment that comes to its end, one that is stopped, a
 /// replica that crashes under both, and one that drains.
-fn scenario(bears: fn(&StepCall) -> Policy, trap: &Arc<Trap>) -> Scenario {
+fn scenario(bears: Bears, trap: &Arc<Trap>) -> Scenario {
     let second = Duration::from_secs(1);
     let wish = |site: &str, after, stop_after| Wish {
         action: TaskAction::DeployNode,
@@ -70,7 +62,7 @@ fn scenario(bears: fn(&StepCall) -> Policy, trap: &Arc<Trap>) -> Scenario {
 }
 
 /// How often each point is passed where nothing fails.
-fn passed(bears: fn(&StepCall) -> Policy) -> BTreeMap<Point, usize> {
+fn passed(bears: Bears) -> BTreeMap<Point, usize> {
     let trap = Trap::open();
     let outcome = scenario(bears, &trap).run();
     outcome.expect("a world in which no point fails");

@@ -10,8 +10,14 @@
 //! [`seeds`] runs many small worlds with faults at random moments; [`matrix`] one world for each point
 //! at which a replica can crash or fail.
 
+#[expect(
+    dead_code,
+    unused_imports,
+    reason = "tests of real servers need more of it"
+)]
 #[path = "../../tests/support/checker/mod.rs"]
 mod checker;
+#[expect(dead_code, reason = "tests of real servers need more of it")]
 #[path = "../../tests/support/ledger.rs"]
 mod ledger;
 #[path = "../../tests/support/scale.rs"]
