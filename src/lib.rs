@@ -5,6 +5,7 @@ pub mod domain;
 mod failpoint;
 pub mod proto;
 mod random;
+pub mod secret;
 mod seeded;
 
 pub mod store;

@@ -120,9 +120,6 @@ pub(super) fn count(count: u32) -> i32 {
 fn result(task: &Task, detail: Option<&Detail>) -> v1::Status {
     let outcome = &task.result;
     v1::Status {
-        kind: STATUS_KIND.to_owned(),
-        api_version: API_VERSION.to_owned(),
-        metadata: Some(Struct::default()),
         message: outcome.message.to_string(),
         reason: outcome.reason.token().to_owned(),
         status: enums::to_result_status(outcome.status).into(),
@@ -135,7 +132,17 @@ fn result(task: &Task, detail: Option<&Detail>) -> v1::Status {
         failures: detail.map_or_else(Vec::new, |detail| names(&detail.failures)),
         success_count: Some(count(task.success_count())),
         failure_count: Some(count(task.failure_count())),
-        links: Vec::new(),
+        ..blank_status()
+    }
+}
+
+/// A status that says nothing yet but what it is.
+pub(super) fn blank_status() -> v1::Status {
+    v1::Status {
+        kind: STATUS_KIND.to_owned(),
+        api_version: API_VERSION.to_owned(),
+        metadata: Some(Struct::default()),
+        ..v1::Status::default()
     }
 }
 

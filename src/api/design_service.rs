@@ -8,6 +8,8 @@ use super::page_token::Arguments;
 use super::size::{Budget, ENTRY_OVERHEAD, FILTER_MATCH_BYTES, NAME_OVERHEAD};
 use super::status::Failure;
 use super::validate;
+use super::validation;
+use crate::clock;
 use crate::domain::inventory::Node;
 use crate::domain::node_filter::FilterMatch;
 use crate::proto::v1;
@@ -75,6 +77,17 @@ impl DesignApi {
             next_page_token,
         }))
     }
+
+    async fn validate(
+        &self,
+        request: Request<v1::ValidateDesignRequest>,
+    ) -> Result<Response<v1::Status>, Failure> {
+        let design_ref = validate::validate_design(request.into_inner(), &|design_ref| {
+            self.tasks.check_design_ref(design_ref)
+        })?;
+        let findings = self.tasks.validate_design(&design_ref).await?;
+        Ok(Response::new(validation::status(&findings, clock::now())))
+    }
 }
 
 #[tonic::async_trait]
@@ -85,6 +98,15 @@ impl DesignService for DesignApi {
     ) -> Result<Response<v1::ResolveNodeFilterResponse>, Status> {
         let call = CallId::of(&request);
         let answer = self.resolve(request).await;
+        answer.map_err(|failure| failure.into_status(call))
+    }
+
+    async fn validate_design(
+        &self,
+        request: Request<v1::ValidateDesignRequest>,
+    ) -> Result<Response<v1::Status>, Status> {
+        let call = CallId::of(&request);
+        let answer = self.validate(request).await;
         answer.map_err(|failure| failure.into_status(call))
     }
 }

@@ -30,6 +30,8 @@ mod violations;
 
 mod convert;
 
+mod validation;
+
 mod show_filter;
 
 mod enums;

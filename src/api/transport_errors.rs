@@ -132,6 +132,13 @@ mod tests {
         ) -> Result<tonic::Response<v1::ResolveNodeFilterResponse>, Status> {
             Err(Status::unknown("the request was decoded"))
         }
+
+        async fn validate_design(
+            &self,
+            _request: tonic::Request<v1::ValidateDesignRequest>,
+        ) -> Result<tonic::Response<v1::Status>, Status> {
+            Err(Status::unknown("the request was decoded"))
+        }
     }
 
     /// What a server answers to the bytes of a request's body.

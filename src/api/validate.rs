@@ -307,6 +307,16 @@ pub(super) fn resolve_node_filter(
     check.finish(read)
 }
 
+/// Reads ValidateDesign: the reference.
+pub(super) fn validate_design(
+    request: v1::ValidateDesignRequest,
+    check_design_ref: CheckDesignRef<'_>,
+) -> Result<String, Violations> {
+    let mut check = Check::default();
+    let design_ref = design_ref(&mut check, request.design_ref, check_design_ref);
+    check.finish(design_ref)
+}
+
 fn task_id(check: &mut Check, task_id: &str) -> Option<TaskId> {
     fields::uuid(check, "task_id", task_id).map(TaskId)
 }

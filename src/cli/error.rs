@@ -53,6 +53,9 @@ pub enum Error {
         #[source]
         source: DocumentError,
     },
+    /// The files of a design cannot be read.
+    #[error("read the design")]
+    Design(#[source] crate::design::LoadError),
     /// The filter selects nothing.
     #[error("no node of {design_ref} is selected: nothing was created")]
     NothingSelected {
@@ -137,9 +140,11 @@ impl Error {
         }
         output::note(&format!("error: {}", with_causes(self)));
         match self {
-            Self::Usage(_) | Self::Document { .. } | Self::ServerUrl { .. } | Self::Config(_) => {
-                ExitCode::from(2)
-            }
+            Self::Usage(_)
+            | Self::Document { .. }
+            | Self::ServerUrl { .. }
+            | Self::Config(_)
+            | Self::Design(_) => ExitCode::from(2),
             _ => ExitCode::FAILURE,
         }
     }

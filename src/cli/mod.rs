@@ -42,6 +42,8 @@ mod task;
 
 mod node;
 
+mod design;
+
 mod settings;
 
 mod serve;
@@ -83,6 +85,9 @@ enum Command {
     /// Look at the nodes of a design
     #[command(subcommand)]
     Node(node::Command),
+    /// Say what is wrong with a design
+    #[command(subcommand)]
+    Design(design::Command),
 }
 
 impl Cli {
@@ -96,6 +101,7 @@ impl Cli {
             Command::Demo(command) => command.run().await,
             Command::Task(command) => command.run().await,
             Command::Node(command) => command.run().await,
+            Command::Design(command) => command.run().await,
         };
         done.unwrap_or_else(|error| error.report())
     }

@@ -8,6 +8,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::Flag;
 use super::problem::{Origin, Problem};
+use crate::secret::VARIABLE_PREFIX;
 
 /// Prefix of our environment variables.
 const PREFIX: &str = "DRYDOCK_";
@@ -53,7 +54,8 @@ impl Layer {
     }
 
     /// Variables of our prefix without a double underscore are left alone: a cluster sets such variables
-    /// for every service it runs (`DRYDOCK_SERVICE_HOST`), and they are none of ours.
+    /// for every service it runs (`DRYDOCK_SERVICE_HOST`), and they are none of ours. Nor are secrets
+    /// settings, whatever their names.
     pub(super) fn of_environment(
         environment: &[(OsString, OsString)],
         problems: &mut Vec<Problem>,
@@ -159,6 +161,9 @@ impl Source<'_> {
 fn key_of_variable(name: &str) -> Option<String> {
     if let Some((_, key)) = SHORT_NAMES.iter().find(|(short, _)| *short == name) {
         return Some((*key).to_owned());
+    }
+    if name.starts_with(VARIABLE_PREFIX) {
+        return None;
     }
     let rest = name.strip_prefix(PREFIX)?;
     rest.contains("__")

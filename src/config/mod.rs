@@ -16,6 +16,7 @@ mod layer;
 
 mod reader;
 
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::PathBuf;
 
@@ -25,8 +26,8 @@ use reader::Reader;
 pub use problem::{Origin, Problem, Problems};
 pub use reader::Key;
 pub use section::{
-    Database, Design, Executor, Http2, Log, LogFormat, Migrate, Retention, Server, Simulated,
-    StepTimeouts, Tasks, Watch,
+    Database, Design, Drivers, Executor, Http2, Log, LogFormat, Migrate, NodeDriver, OobType,
+    Redfish, Retention, Secrets, Server, Simulated, Site, StepTimeouts, Tasks, Watch,
 };
 
 /// Everything an operator can set.
@@ -48,6 +49,12 @@ pub struct Config {
     pub watch: Watch,
     /// The transport.
     pub http2: Http2,
+    /// Secrets.
+    pub secrets: Secrets,
+    /// Which drivers there are.
+    pub drivers: Drivers,
+    /// What differs at sites, by their names.
+    pub sites: BTreeMap<String, Site>,
     /// The simulated driver.
     pub simulated: Simulated,
     /// Logs.
@@ -108,6 +115,9 @@ impl Config {
             retention: Retention::read(reader),
             watch: Watch::read(reader),
             http2: Http2::read(reader),
+            secrets: Secrets::read(reader),
+            drivers: Drivers::read(reader),
+            sites: section::read_sites(reader),
             log: Log::read(reader),
             server,
             database,

@@ -1,5 +1,6 @@
 //! The reader: gives a section its keys one by one, and keeps what is wrong for the end.
 
+use std::collections::BTreeSet;
 use std::fmt::Display;
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
@@ -118,6 +119,53 @@ impl Reader {
         };
         let (default, value) = tokens[0];
         self.read(key, default, description, parse).unwrap_or(value)
+    }
+
+    /// Any of `tokens`, each at most once; none if it is not set. An array in a file, separated by
+    /// commas elsewhere.
+    pub(super) fn tokens<T: Copy + PartialEq>(
+        &mut self,
+        key: &str,
+        tokens: &[(&str, T)],
+        description: &str,
+    ) -> Option<Vec<T>> {
+        let parse = |value: &Value| {
+            let given: Vec<&str> = match value {
+                Value::List(texts) => texts.iter().map(String::as_str).collect(),
+                Value::Text(text) if text.trim().is_empty() => Vec::new(),
+                Value::Text(text) => text.split(',').map(str::trim).collect(),
+                Value::Integer(_) | Value::Boolean(_) | Value::Other(_) => {
+                    return Err("must be an array of texts".to_owned());
+                }
+            };
+            let mut found = Vec::new();
+            for text in given {
+                let known = tokens.iter().find(|(token, _)| *token == text);
+                let Some((_, value)) = known else {
+                    let names: Vec<String> =
+                        tokens.iter().map(|(name, _)| format!("`{name}`")).collect();
+                    return Err(format!("must hold nothing but {}", names.join(" and ")));
+                };
+                if !found.contains(value) {
+                    found.push(*value);
+                }
+            }
+            Ok(found)
+        };
+        self.read(key, "none", description, parse)
+    }
+
+    /// What stands between `prefix` and one of `suffixes` in the keys that are set.
+    pub(super) fn names_between(&self, prefix: &str, suffixes: &[&str]) -> BTreeSet<String> {
+        let keys = self.layers.iter().flat_map(|layer| layer.0.keys());
+        keys.filter_map(|key| {
+            let rest = key.strip_prefix(prefix)?;
+            let name = suffixes
+                .iter()
+                .find_map(|suffix| rest.strip_suffix(suffix))?;
+            (!name.is_empty()).then(|| name.to_owned())
+        })
+        .collect()
     }
 
     /// A path; none if it is not set, whatever that means: `default` says it in words.

@@ -192,6 +192,43 @@ fn variables_that_a_cluster_sets_are_left_alone() {
 }
 
 #[test]
+fn secrets_in_the_environment_are_no_settings() {
+    let sources = Sources {
+        environment: environment(&[("DRYDOCK_SECRET_RACK__1", "hunter2")]),
+        ..Sources::default()
+    };
+    assert!(Config::load(&sources).is_ok());
+}
+
+#[test]
+fn a_site_may_differ() {
+    let file = file(
+        "[drivers]\noob = ['manual']\n[sites.harbour]\noob = ['redfish', 'manual']\n\
+         [sites.'a.b'.redfish]\nca = '/ca.pem'\n",
+    );
+    let config = Config::load(&Sources {
+        file: Some(file.path().to_owned()),
+        ..Sources::default()
+    })
+    .unwrap();
+    assert_eq!(config.drivers.oob, [OobType::Manual]);
+    let harbour = &config.sites["harbour"];
+    let both = vec![OobType::Redfish, OobType::Manual];
+    assert_eq!(harbour.oob, Some(both));
+    assert_eq!(config.sites["a.b"].redfish_ca, Some("/ca.pem".into()));
+    assert_eq!(config.sites.len(), 2);
+
+    let told = problems(&Sources {
+        environment: environment(&[("DRYDOCK_DRIVERS__OOB", "manual,ipmy")]),
+        ..Sources::default()
+    });
+    assert_eq!(
+        told,
+        ["drivers.oob (DRYDOCK_DRIVERS__OOB): must hold nothing but `redfish` and `manual`"]
+    );
+}
+
+#[test]
 fn data_goes_where_the_platform_wants_it() {
     for (variables, expected) in [
         (

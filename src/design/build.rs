@@ -14,6 +14,7 @@ use super::source::SourceFile;
 use super::split::{Chunk, split};
 use super::stored::{self, StoredError};
 use super::{Design, site};
+use crate::domain::inventory::Inventory;
 
 /// Documents in one design: a site of the largest size and its profiles and networks.
 const MAX_DOCUMENTS: usize = 250_000;
@@ -29,6 +30,25 @@ const MAX_DESIGN_VALUES: usize = 8_000_000;
 /// `Invalid` with every finding, `Unavailable` when the deadline passes.
 pub(super) fn build(files: &[SourceFile], deadline: Deadline) -> Result<Design, LoadError> {
     let mut findings = Findings::default();
+    let read = read(files, deadline, &mut findings)?;
+    let site = site::site(&read.documents, &read.broken, &mut findings);
+    deadline.check().map_err(LoadError::Unavailable)?;
+    match site.inventory {
+        Some(inventory) => design(&read, inventory, findings.finish()),
+        None => Err(LoadError::Invalid(findings.finish())),
+    }
+}
+
+/// Parses files into their documents; what is wrong with one of them is in `findings`.
+///
+/// # Errors
+///
+/// `Invalid` when there is too much of them, `Unavailable` when the deadline passes.
+pub(super) fn read<'a>(
+    files: &'a [SourceFile],
+    deadline: Deadline,
+    findings: &mut Findings,
+) -> Result<Documents<'a>, LoadError> {
     let mut read = Documents::default();
     for file in files {
         let name = Arc::from(file.name.as_str());
@@ -41,7 +61,7 @@ pub(super) fn build(files: &[SourceFile], deadline: Deadline) -> Result<Design, 
         };
         for chunk in split(text) {
             deadline.check().map_err(LoadError::Unavailable)?;
-            read.add(&name, chunk, &mut findings)?;
+            read.add(&name, chunk, findings)?;
         }
     }
     if read.documents.is_empty() {
@@ -50,12 +70,19 @@ pub(super) fn build(files: &[SourceFile], deadline: Deadline) -> Result<Design, 
             "the design has no documents",
         ));
     }
+    Ok(read)
+}
 
-    let inventory = site::inventory(&read.documents, &read.broken_profiles, &mut findings);
-    deadline.check().map_err(LoadError::Unavailable)?;
-    let Some(inventory) = inventory else {
-        return Err(LoadError::Invalid(findings.finish()));
-    };
+/// A design that loads.
+///
+/// # Errors
+///
+/// `Invalid` when its stored form would be too large, `Unavailable` when it cannot be made.
+pub(super) fn design(
+    read: &Documents<'_>,
+    inventory: Inventory,
+    findings: Vec<Finding>,
+) -> Result<Design, LoadError> {
     let (digest, stored) = stored::encode(&read.documents).map_err(|error| {
         if error.kind() == io::ErrorKind::FileTooLarge {
             LoadError::refused(Code::TooLarge, error.to_string())
@@ -67,7 +94,7 @@ pub(super) fn build(files: &[SourceFile], deadline: Deadline) -> Result<Design, 
         digest,
         stored: Bytes::from(stored),
         inventory: Arc::new(inventory),
-        findings: findings.finish(),
+        findings,
     })
 }
 
@@ -75,8 +102,8 @@ pub(super) fn build(files: &[SourceFile], deadline: Deadline) -> Result<Design, 
 pub(super) fn rebuild(stored: Bytes) -> Result<Design, StoredError> {
     let (digest, documents) = stored::decode(&stored)?;
     let mut findings = Findings::default();
-    let inventory = site::inventory(&documents, &BTreeSet::new(), &mut findings);
-    let inventory = inventory.ok_or_else(|| {
+    let site = site::site(&documents, &BTreeSet::new(), &mut findings);
+    let inventory = site.inventory.ok_or_else(|| {
         let first = findings.finish().first().map(Finding::to_string);
         StoredError::Inventory(first.unwrap_or_default())
     })?;
@@ -88,10 +115,12 @@ pub(super) fn rebuild(stored: Bytes) -> Result<Design, StoredError> {
     })
 }
 
+/// The documents of a design as they were read.
 #[derive(Default)]
-struct Documents<'a> {
-    documents: Vec<Document<'a>>,
-    broken_profiles: BTreeSet<String>,
+pub(super) struct Documents<'a> {
+    pub(super) documents: Vec<Document<'a>>,
+    /// Those that could not be read but say what they are.
+    pub(super) broken: BTreeSet<(Kind, String)>,
     seen: usize,
     values: usize,
 }
@@ -113,10 +142,10 @@ impl<'a> Documents<'a> {
                 self.values += document.values;
                 self.documents.push(document);
             }
-            Outcome::Broken(Some((Kind::HostProfile, name))) => {
-                self.broken_profiles.insert(name);
+            Outcome::Broken(Some(known)) => {
+                self.broken.insert(known);
             }
-            Outcome::Broken(_) | Outcome::Foreign => {}
+            Outcome::Broken(None) | Outcome::Foreign => {}
         }
         if self.values > MAX_DESIGN_VALUES {
             let message = format!("the design has more than {MAX_DESIGN_VALUES} values");

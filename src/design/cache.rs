@@ -4,15 +4,20 @@
 //! clock would be served stale, and reading and hashing cost little beside parsing.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 use super::Design;
 use super::stored::Digest;
+use super::validate::Validation;
 
 /// Designs kept: a server deploys one site, in a few revisions.
 const MAX_DESIGNS: usize = 8;
 
 /// Nodes of all designs kept, which is what their memory grows with: about a kilobyte each.
 const MAX_NODES: usize = 200_000;
+
+/// Validations kept, each with its design: the one that an operator works on, and the one before.
+const MAX_VALIDATIONS: usize = 2;
 
 /// The hash of the files a design was read from, names included.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,6 +27,8 @@ pub(super) struct ContentHash(pub(super) [u8; 32]);
 #[derive(Debug, Default)]
 pub(super) struct Cache {
     entries: VecDeque<Entry>,
+    /// What validation said of the last designs.
+    validations: VecDeque<(ContentHash, Arc<Validation>)>,
 }
 
 #[derive(Debug)]
@@ -50,6 +57,20 @@ impl Cache {
             && (self.entries.len() > MAX_DESIGNS || self.nodes() > MAX_NODES)
         {
             self.entries.pop_front();
+        }
+    }
+
+    pub(super) fn validation(&mut self, content: ContentHash) -> Option<Arc<Validation>> {
+        let known = self.validations.iter().find(|(known, _)| *known == content);
+        known.map(|(_, validation)| validation.clone())
+    }
+
+    /// Keeps what validation said of a design, at the cost of older ones.
+    pub(super) fn insert_validation(&mut self, content: ContentHash, validation: Arc<Validation>) {
+        self.validations.retain(|(known, _)| *known != content);
+        self.validations.push_back((content, validation));
+        if self.validations.len() > MAX_VALIDATIONS {
+            self.validations.pop_front();
         }
     }
 

@@ -82,7 +82,9 @@ fn remove_from(value: &mut Value) -> usize {
     }
 }
 
-fn names_a_credential(key: &str) -> bool {
+/// Whether a field of this name holds a credential.
+#[must_use]
+pub fn names_a_credential(key: &str) -> bool {
     let words = words(key);
     let last = words
         .last()

@@ -11,7 +11,8 @@ use serde_json::{Map, Value};
 
 use super::credentials;
 use super::finding::{Code, Finding, Findings, Severity};
-use super::parse::{self, Place};
+use super::parse::{self, Place, Step};
+use super::path::Path;
 use super::split::Chunk;
 
 /// The longest name of anything, in bytes: what a node filter can ask for.
@@ -140,16 +141,35 @@ impl Document<'_> {
         path: &[&str],
         message: impl Into<String>,
     ) -> Finding {
-        let mut full = vec![self.origin.body_field];
-        full.extend_from_slice(path);
+        let path = path
+            .iter()
+            .fold(Path::body(), |path, name| path.field(*name));
+        self.finding_at(severity, code, &path, message)
+    }
+
+    /// As [`Self::finding`], for a path through lists.
+    pub(super) fn finding_at(
+        &self,
+        severity: Severity,
+        code: Code,
+        path: &Path,
+        message: impl Into<String>,
+    ) -> Finding {
+        let mut steps = vec![Step::Field(self.origin.body_field)];
+        steps.extend(path.resolve(&self.body));
         // A field that is not there is reported where the part of its path that exists is.
-        let place = (1..=full.len())
+        let place = (1..=steps.len())
             .rev()
-            .find_map(|steps| parse::locate(self.origin.text, &full[..steps]));
+            .find_map(|length| parse::locate(self.origin.text, &steps[..length]));
+        let field = if path.len() == 0 {
+            self.origin.body_field.to_owned()
+        } else {
+            format!("{}.{path}", self.origin.body_field)
+        };
         Finding {
             severity,
             document: Some(self.title()),
-            field: Some(full.join(".")),
+            field: Some(field),
             ..self.origin.finding(code, place, message)
         }
     }
@@ -178,7 +198,10 @@ pub(super) fn read<'a>(file: &Arc<str>, chunk: Chunk<'a>, findings: &mut Finding
         text: chunk.text,
         body_field: "data",
     };
-    let place_of = |path: &[&str]| parse::locate(chunk.text, path);
+    let place_of = |path: &[&str]| {
+        let steps: Vec<_> = path.iter().map(|name| Step::Field(name)).collect();
+        parse::locate(chunk.text, &steps)
+    };
 
     let mut parsed = match parse::parse(chunk.text) {
         Ok(Value::Object(parsed)) => parsed,
@@ -237,7 +260,7 @@ pub(super) fn read<'a>(file: &Arc<str>, chunk: Chunk<'a>, findings: &mut Finding
                 "a document has a name of 1 to {MAX_NAME_BYTES} bytes without control characters"
             );
             let path = ["metadata", "name"];
-            let place = parse::locate(chunk.text, &path).or_else(|| place_of(&path[..1]));
+            let place = place_of(&path).or_else(|| place_of(&path[..1]));
             findings.push(Finding {
                 document: Some(kind.to_string()),
                 field: Some("metadata.name".to_owned()),

@@ -1,20 +1,22 @@
 //! What is wrong with a design, and where: one sentence a user can act on.
 //!
-//! A finding names its document and place, never a value: values may be credentials, and
-//! findings become task messages.
+//! A finding names its document and place. It repeats no text of a document but names, and values
+//! that were read as what they are, such as addresses: a text may be a credential, and findings
+//! become task messages.
 
+use std::collections::HashMap;
 use std::fmt;
 
 /// The most findings one load reports: each becomes a message, so that an operator sees all of a
 /// bad night's work at once, but a design in the wrong language has one per document.
 pub const MAX_FINDINGS: usize = 1000;
 
-/// Whether a finding stops the design from loading.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+/// Whether a design can be used as it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Severity {
-    /// The design does not load.
+    /// The design does not load, or would break a deployment.
     Error,
-    /// The design loads; the finding is worth a look.
+    /// The design can be used; the finding is worth a look.
     Warning,
 }
 
@@ -51,13 +53,35 @@ pub enum Code {
     NoDocuments,
     /// There were more findings than [`MAX_FINDINGS`].
     MoreFindings,
+    /// A rule of validation is broken: this one.
+    Rule(&'static str),
 }
 
 impl Code {
+    /// Every code but the rules, which the catalogue lists.
+    pub(super) const LOADING: [Self; 15] = [
+        Self::ReferenceNotFound,
+        Self::ReferenceEscapes,
+        Self::ReferenceUnreadable,
+        Self::TooLarge,
+        Self::Syntax,
+        Self::NotADocument,
+        Self::Name,
+        Self::UnknownKind,
+        Self::DuplicateName,
+        Self::MissingProfile,
+        Self::ProfileCycle,
+        Self::UnusableValue,
+        Self::SeveralRegions,
+        Self::NoDocuments,
+        Self::MoreFindings,
+    ];
+
     /// The code as it is shown.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
+            Self::Rule(code) => code,
             Self::ReferenceNotFound => "reference_not_found",
             Self::ReferenceEscapes => "reference_escapes",
             Self::ReferenceUnreadable => "reference_unreadable",
@@ -96,6 +120,10 @@ pub struct Finding {
     pub field: Option<String>,
     /// What is wrong: a lowercase fragment without a final dot.
     pub message: String,
+    /// The nodes that it is about, by name, if it is about nodes: the first ten.
+    pub nodes: Vec<String>,
+    /// How many nodes it is about.
+    pub node_count: usize,
 }
 
 impl Finding {
@@ -110,6 +138,8 @@ impl Finding {
             column: None,
             field: None,
             message: message.into(),
+            nodes: Vec::new(),
+            node_count: 0,
         }
     }
 
@@ -145,7 +175,7 @@ impl fmt::Display for Finding {
 }
 
 /// Collects at most [`MAX_FINDINGS`], errors before warnings when it overflows.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Findings {
     errors: Vec<Finding>,
     warnings: Vec<Finding>,
@@ -172,6 +202,23 @@ impl Findings {
 
     pub(super) fn has_errors(&self) -> bool {
         self.error_count > 0
+    }
+
+    /// As [`Self::finish`], each in the order of the files, lines and columns.
+    pub(super) fn finish_in_order<'f>(
+        mut self,
+        files: impl Iterator<Item = &'f str>,
+    ) -> Vec<Finding> {
+        let order: HashMap<&str, usize> = files.zip(1..).collect();
+        for findings in [&mut self.errors, &mut self.warnings] {
+            // What is of no file is about the design as a whole, and comes first.
+            findings.sort_by_key(|found| {
+                let file = found.file.as_deref();
+                let file = file.map_or(0, |file| order.get(file).copied().unwrap_or(usize::MAX));
+                (file, found.line, found.column)
+            });
+        }
+        self.finish()
     }
 
     /// Errors first, each in the order of the documents, then one that says what was left out.

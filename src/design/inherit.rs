@@ -2,7 +2,8 @@
 //!
 //! A profile names its parent in `host_profile`, a node its profile. The child's values stand over
 //! the parent's: maps merge key by key, lists append what they do not have yet, and everything else
-//! replaces. `!value` in a list removes an inherited entry (the string, or the map whose `name` it
+//! replaces. Entries of a list that have one `name` (or `network`, as addresses do) are one entry, and
+//! merge. `!value` in a list removes an inherited entry (the string, or the map whose `name` it
 //! is), `!key` in a map removes an inherited key; these marks are consumed even where nothing is
 //! inherited. `null` means not set, so the parent's value stays.
 
@@ -13,6 +14,8 @@ use serde_json::{Map, Value};
 
 use super::document::{Document, Kind, scalar};
 use super::finding::{Code, Finding, Findings, Severity};
+use super::read;
+use crate::domain::site::HostSpec;
 
 /// The field that names the profile to inherit from.
 const PARENT: &str = "host_profile";
@@ -59,23 +62,52 @@ fn merge_maps(parent: &Map<String, Value>, child: &Map<String, Value>) -> Map<St
     merged
 }
 
+/// The names by which the entries of a list are the same entry: partitions and volumes have the
+/// one, addresses the other.
+pub(super) const NAME: &str = "name";
+pub(super) const NETWORK: &str = "network";
+
+/// What an entry is called in its list, by which a child's entry changes or removes its parent's.
+fn key(item: &Value) -> Option<String> {
+    match item {
+        Value::Object(fields) => scalar(fields.get(NAME).or_else(|| fields.get(NETWORK))?),
+        other => scalar(other),
+    }
+}
+
 fn merge_lists(parent: &[Value], child: &[Value]) -> Vec<Value> {
     let removed: HashSet<&str> = child
         .iter()
         .filter_map(|item| item.as_str()?.strip_prefix('!'))
         .collect();
-    let inherited = parent.iter().filter(|item| {
-        let name = item.get("name").unwrap_or(item);
-        removed.is_empty() || scalar(name).is_none_or(|name| !removed.contains(name.as_str()))
-    });
-    let own = child
-        .iter()
-        .filter(|item| item.as_str().is_none_or(|text| !text.starts_with('!')));
-
-    let mut seen = HashSet::new();
-    let mut merged = Vec::new();
-    // Own entries that are maps or lists may hold removal marks too, which end here.
-    for item in inherited.cloned().chain(own.map(|item| merge(None, item))) {
+    let mut merged: Vec<Value> = Vec::new();
+    let mut seen: HashSet<String> = HashSet::new();
+    let mut named: HashMap<String, usize> = HashMap::new();
+    for item in parent {
+        let key = key(item);
+        if key.as_deref().is_some_and(|key| removed.contains(key)) {
+            continue;
+        }
+        if seen.insert(item.to_string()) {
+            if let Some(key) = key.filter(|_| item.is_object()) {
+                named.entry(key).or_insert(merged.len());
+            }
+            merged.push(item.clone());
+        }
+    }
+    for item in child {
+        if item.as_str().is_some_and(|text| text.starts_with('!')) {
+            continue;
+        }
+        let known = key(item).filter(|_| item.is_object());
+        // Each entry of the parent is changed once: a child that says two things of one name has
+        // two entries, as it would without a parent.
+        if let Some(at) = known.and_then(|key| named.remove(&key)) {
+            merged[at] = merge(Some(&merged[at]), item);
+            continue;
+        }
+        // Own entries that are maps or lists may hold removal marks too, which end here.
+        let item = merge(None, item);
         if seen.insert(item.to_string()) {
             merged.push(item);
         }
@@ -83,35 +115,102 @@ fn merge_lists(parent: &[Value], child: &[Value]) -> Vec<Value> {
     merged
 }
 
-/// Which part of a document takes part in the inheritance at hand.
-pub(super) type Projection = fn(&Map<String, Value>) -> Value;
+/// A section of a HostProfile or BaremetalNode, which is inherited by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Section {
+    Oob,
+    Storage,
+    Platform,
+    Interfaces,
+    Addressing,
+    Metadata,
+}
+
+impl Section {
+    pub(super) const ALL: [Self; 6] = [
+        Self::Oob,
+        Self::Storage,
+        Self::Platform,
+        Self::Interfaces,
+        Self::Addressing,
+        Self::Metadata,
+    ];
+
+    /// The field that holds it.
+    pub(super) fn key(self) -> &'static str {
+        match self {
+            Self::Oob => "oob",
+            Self::Storage => "storage",
+            Self::Platform => "platform",
+            Self::Interfaces => "interfaces",
+            Self::Addressing => "addressing",
+            Self::Metadata => "metadata",
+        }
+    }
+
+    fn merge(self, parent: Option<&Value>, child: &Value) -> Value {
+        let mut merged = merge(parent, child);
+        // Of an interface, null does not mean that nothing is said of it but that it is not there.
+        if self == Self::Interfaces
+            && let (Value::Object(merged), Value::Object(child)) = (&mut merged, child)
+        {
+            merged.retain(|name, _| child.get(name).is_none_or(|own| !own.is_null()));
+        }
+        merged
+    }
+}
+
+/// A profile or node with all it inherits. Sections it says nothing in are its parent's own.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Effective {
+    /// What it says, typed.
+    pub(super) spec: HostSpec,
+    /// The positions of the documents it is made of, its own first and its last ancestor's last.
+    pub(super) lineage: Arc<[usize]>,
+    sections: [Option<Arc<Value>>; Section::ALL.len()],
+}
+
+impl Effective {
+    /// What it says in a section, as it is written.
+    pub(super) fn section(&self, section: Section) -> Option<&Value> {
+        self.sections[section as usize].as_deref()
+    }
+
+    /// The typed form alone, once nothing inherits from it any more.
+    pub(super) fn without_sections(self) -> Self {
+        Self {
+            sections: Default::default(),
+            ..self
+        }
+    }
+
+    /// How many documents it is made of, itself included.
+    fn level(&self) -> usize {
+        self.lineage.len()
+    }
+}
 
 /// The profiles of a design, each with all it inherits, worked out once.
 pub(super) struct Profiles<'d> {
-    documents: BTreeMap<&'d str, &'d Document<'d>>,
-    /// Names of profiles whose documents are broken: they exist, and were reported.
-    broken: &'d BTreeSet<String>,
-    projection: Projection,
+    documents: &'d [Document<'d>],
+    by_name: BTreeMap<&'d str, usize>,
+    /// Documents that are broken: they exist, and were reported.
+    broken: &'d BTreeSet<(Kind, String)>,
     /// `None` for a profile that does not resolve, which was reported when that was found.
-    effective: HashMap<&'d str, Option<Effective>>,
+    effective: HashMap<&'d str, Option<Arc<Effective>>>,
     weight: usize,
 }
 
 impl<'d> Profiles<'d> {
-    pub(super) fn new(
-        documents: &'d [Document<'d>],
-        broken: &'d BTreeSet<String>,
-        projection: Projection,
-    ) -> Self {
-        let profiles = documents
-            .iter()
-            .filter(|document| document.kind == Kind::HostProfile);
+    pub(super) fn new(documents: &'d [Document<'d>], broken: &'d BTreeSet<(Kind, String)>) -> Self {
+        let profiles = documents.iter().enumerate();
+        let profiles = profiles.filter(|(_, document)| document.kind == Kind::HostProfile);
         Self {
-            documents: profiles
-                .map(|document| (document.name.as_str(), document))
+            documents,
+            by_name: profiles
+                .map(|(at, document)| (document.name.as_str(), at))
                 .collect(),
             broken,
-            projection,
             effective: HashMap::new(),
             weight: 0,
         }
@@ -119,50 +218,48 @@ impl<'d> Profiles<'d> {
 
     /// Resolves every profile, also those that no node uses.
     pub(super) fn resolve_all(&mut self, findings: &mut Findings) {
-        let names: Vec<&'d str> = self.documents.keys().copied().collect();
+        let names: Vec<&'d str> = self.by_name.keys().copied().collect();
         for name in names {
             self.resolve(name, findings);
         }
     }
 
-    /// What `document` is with all it inherits; `None` when that does not resolve, which is in
+    /// What the document at `at` is with all it inherits; `None` when that does not resolve, which is in
     /// `findings` then, here or at the profile that is to blame.
-    pub(super) fn effective(
-        &mut self,
-        document: &'d Document<'d>,
-        findings: &mut Findings,
-    ) -> Option<Value> {
-        let parent = match self.parent(document, findings) {
+    pub(super) fn effective(&mut self, at: usize, findings: &mut Findings) -> Option<Effective> {
+        let parent = match self.parent(self.documents.get(at)?, findings) {
             Parent::None => None,
             Parent::Profile(profile) => {
-                self.resolve(&profile.name, findings);
-                Some(self.effective.get(profile.name.as_str())?.clone()?.value)
+                let name = self.documents[profile].name.as_str();
+                self.resolve(name, findings);
+                Some(self.effective.get(name)?.clone()?)
             }
             Parent::Unusable => return None,
         };
-        self.lay_over(parent.as_deref(), document, findings)
+        self.lay_over(parent.as_deref(), at, findings)
     }
 
     /// Walks from the profile to its last ancestor, then merges on the way back. No recursion: a
     /// chain may be as long as there are profiles until it is found to be too long.
     fn resolve(&mut self, name: &str, findings: &mut Findings) {
-        let mut chain: Vec<&'d Document<'d>> = Vec::new();
+        let mut chain: Vec<usize> = Vec::new();
         let mut met = HashSet::new();
-        let mut next = self.documents.get(name).copied();
+        let mut next = self.by_name.get(name).copied();
         let mut ancestor = Ancestor::None;
-        while let Some(profile) = next {
+        while let Some(at) = next {
+            let profile = &self.documents[at];
             if let Some(known) = self.effective.get(profile.name.as_str()) {
                 ancestor = known.clone().map_or(Ancestor::Unusable, Ancestor::Profile);
                 break;
             }
             if !met.insert(profile.name.as_str()) {
-                let circle = chain.iter().skip_while(|each| each.name != profile.name);
-                let circle: Vec<_> = circle.copied().collect();
+                let chain = chain.iter().map(|at| &self.documents[*at]);
+                let circle: Vec<_> = chain.skip_while(|each| each.name != profile.name).collect();
                 findings.push_with(Severity::Error, || cycle(&circle));
                 ancestor = Ancestor::Unusable;
                 break;
             }
-            chain.push(profile);
+            chain.push(at);
             next = match self.parent(profile, findings) {
                 Parent::None => None,
                 Parent::Profile(parent) => Some(parent),
@@ -172,77 +269,115 @@ impl<'d> Profiles<'d> {
                 }
             };
         }
-        while let Some(profile) = chain.pop() {
-            ancestor = self.descend(&ancestor, profile, findings);
+        while let Some(at) = chain.pop() {
+            ancestor = self.descend(&ancestor, at, findings);
             let known = match &ancestor {
                 Ancestor::Profile(effective) => Some(effective.clone()),
                 Ancestor::None | Ancestor::Unusable => None,
             };
-            self.effective.insert(&profile.name, known);
+            self.effective.insert(&self.documents[at].name, known);
         }
     }
 
-    /// One step down: `profile` with all that its parent is.
-    fn descend(
-        &mut self,
-        parent: &Ancestor,
-        profile: &Document<'_>,
-        findings: &mut Findings,
-    ) -> Ancestor {
-        let (inherited, level) = match parent {
-            Ancestor::None => (None, 1),
-            Ancestor::Profile(parent) => (Some(&*parent.value), parent.level + 1),
+    /// One step down: the profile at `at` with all that its parent is.
+    fn descend(&mut self, parent: &Ancestor, at: usize, findings: &mut Findings) -> Ancestor {
+        let inherited = match parent {
+            Ancestor::None => None,
+            Ancestor::Profile(parent) => Some(&**parent),
             Ancestor::Unusable => return Ancestor::Unusable,
         };
-        if level > MAX_CHAIN {
+        let profile = &self.documents[at];
+        if inherited.is_some_and(|parent| parent.level() >= MAX_CHAIN) {
             findings.push_with(Severity::Error, || {
                 let message = format!("profiles inherit through more than {MAX_CHAIN} levels");
                 profile.finding(Severity::Error, Code::TooLarge, &[PARENT], message)
             });
             return Ancestor::Unusable;
         }
-        match self.lay_over(inherited, profile, findings) {
-            Some(merged) => Ancestor::Profile(Effective {
-                value: Arc::new(merged),
-                level,
-            }),
+        match self.lay_over(inherited, at, findings) {
+            Some(merged) => Ancestor::Profile(Arc::new(merged)),
             None => Ancestor::Unusable,
         }
     }
 
     fn lay_over(
         &mut self,
-        parent: Option<&Value>,
-        document: &Document<'_>,
+        parent: Option<&Effective>,
+        at: usize,
         findings: &mut Findings,
-    ) -> Option<Value> {
-        if self.weight > MAX_WEIGHT {
-            return None;
+    ) -> Option<Effective> {
+        let documents = self.documents;
+        let document = &documents[at];
+        let mut effective = parent.cloned().unwrap_or_default();
+        let inherited = parent.map_or(&[][..], |parent| &parent.lineage);
+        effective.lineage = [at].iter().chain(inherited).copied().collect();
+
+        let spec = &mut effective.spec;
+        spec.host_profile = named(document, PARENT);
+        for (key, field) in [
+            ("hardware_profile", &mut spec.hardware_profile),
+            ("primary_network", &mut spec.primary_network),
+        ] {
+            if document.body.contains_key(&format!("!{key}")) {
+                *field = None;
+            }
+            *field = named(document, key).or_else(|| field.take());
         }
-        let merged = merge(parent, &(self.projection)(&document.body));
-        self.weight = self.weight.saturating_add(weight(&merged));
-        if self.weight > MAX_WEIGHT {
-            let message = "the design inherits more tags and labels than a site may have";
-            let path = ["metadata"];
-            findings.push(document.finding(Severity::Error, Code::TooLarge, &path, message));
-            return None;
+
+        for section in Section::ALL {
+            let key = section.key();
+            let removed = document.body.contains_key(&format!("!{key}"));
+            let own = document.body.get(key).filter(|own| !own.is_null());
+            if own.is_none() && !removed {
+                // Shared, but for the tags and labels, which the inventory holds for each node.
+                let copied = effective.section(section);
+                let copied = copied.filter(|_| section == Section::Metadata);
+                if !self.take(copied.map_or(0, weight), document, key, findings) {
+                    return None;
+                }
+                continue;
+            }
+            let parent = parent.filter(|_| !removed);
+            let parent = parent.and_then(|parent| parent.section(section));
+            let merged = own.map_or(Value::Null, |own| section.merge(parent, own));
+            if !self.take(weight(&merged), document, key, findings) {
+                return None;
+            }
+            let merged = read::host::replace(&mut effective.spec, section, merged);
+            effective.sections[section as usize] = Some(Arc::new(merged));
         }
-        Some(merged)
+        Some(effective)
     }
 
-    fn parent(&self, document: &'d Document<'d>, findings: &mut Findings) -> Parent<'d> {
+    /// Takes from what the design may come to; false when there is no more, which is reported once.
+    fn take(
+        &mut self,
+        weight: usize,
+        document: &Document<'_>,
+        key: &str,
+        findings: &mut Findings,
+    ) -> bool {
+        let had = self.weight <= MAX_WEIGHT;
+        self.weight = self.weight.saturating_add(weight);
+        let has = self.weight <= MAX_WEIGHT;
+        if had && !has {
+            let message = "the design inherits more than a site may have";
+            findings.push(document.finding(Severity::Error, Code::TooLarge, &[key], message));
+        }
+        has
+    }
+
+    fn parent(&self, document: &Document<'_>, findings: &mut Findings) -> Parent {
         let named = match document.body.get(PARENT) {
             None | Some(Value::Null) => return Parent::None,
             Some(named) => scalar(named),
         };
-        let known = named.as_deref().and_then(|name| self.documents.get(name));
+        let known = named.as_deref().and_then(|name| self.by_name.get(name));
         if let Some(profile) = known {
-            return Parent::Profile(profile);
+            return Parent::Profile(*profile);
         }
-        if named
-            .as_ref()
-            .is_none_or(|name| !self.broken.contains(name))
-        {
+        let broken = |name: &String| self.broken.contains(&(Kind::HostProfile, name.clone()));
+        if !named.as_ref().is_some_and(broken) {
             findings.push_with(Severity::Error, || {
                 let message = match &named {
                     Some(name) => format!("no HostProfile is named `{}`", shortened(name)),
@@ -256,27 +391,25 @@ impl<'d> Profiles<'d> {
     }
 }
 
-/// A profile with all it inherits.
-#[derive(Clone)]
-struct Effective {
-    value: Arc<Value>,
-    /// How many profiles it is made of, itself included.
-    level: usize,
-}
-
 /// What the next profile down a chain inherits from.
 enum Ancestor {
     None,
-    Profile(Effective),
+    Profile(Arc<Effective>),
     Unusable,
 }
 
 /// What a document inherits from.
-enum Parent<'d> {
+enum Parent {
     None,
-    Profile(&'d Document<'d>),
+    /// The profile at this position.
+    Profile(usize),
     /// It names a profile that cannot be had.
     Unusable,
+}
+
+/// What a document names in a field, in its own right.
+fn named(document: &Document<'_>, key: &str) -> Option<Arc<str>> {
+    scalar(document.body.get(key)?).map(Arc::from)
 }
 
 fn cycle(profiles: &[&Document<'_>]) -> Finding {

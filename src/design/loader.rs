@@ -16,6 +16,7 @@ use super::error::LoadError;
 use super::reference::{Reference, ReferenceError, ReferencePolicy};
 use super::source::{self, MAX_DESIGN_BYTES, SourceFile};
 use super::stored::{Digest, StoredError};
+use super::validate::{self, Validation};
 
 /// How designs are loaded.
 #[derive(Debug, Clone)]
@@ -93,6 +94,23 @@ impl Loader {
             .run(deadline, move || shared.load(&reference, deadline))
             .await;
         loaded.map_err(LoadError::Unavailable)?
+    }
+
+    /// Reads the design and runs every rule over it, unless its files are as they were. The design
+    /// in the answer is of the bytes that were validated.
+    ///
+    /// # Errors
+    ///
+    /// `Unavailable` when the same call may succeed later, `Invalid` when the reference names
+    /// nothing that could be read. A design that does not load is an answer.
+    pub async fn validate(&self, reference: &Reference) -> Result<Arc<Validation>, LoadError> {
+        let shared = self.shared.clone();
+        let reference = reference.clone();
+        let deadline = Deadline::after(shared.options.time_limit);
+        let validated = self
+            .run(deadline, move || shared.validate(&reference, deadline))
+            .await;
+        validated.map_err(LoadError::Unavailable)?
     }
 
     /// The design of this digest: from the cache, or rebuilt from its stored bytes.
@@ -179,6 +197,25 @@ impl Shared {
         let design = build::build(&files, deadline)?;
         self.cache().insert(Some(content), design.clone());
         Ok(design)
+    }
+
+    fn validate(
+        &self,
+        reference: &Reference,
+        deadline: Deadline,
+    ) -> Result<Arc<Validation>, LoadError> {
+        let files = source::read(reference, self.options.max_bytes, deadline)?;
+        let content = content_hash(&files);
+        if let Some(validation) = self.cache().validation(content) {
+            return Ok(validation);
+        }
+        let validation = Arc::new(validate::run(&files, deadline)?);
+        let mut cache = self.cache();
+        if let Some(design) = &validation.design {
+            cache.insert(Some(content), design.clone());
+        }
+        cache.insert_validation(content, validation.clone());
+        Ok(validation)
     }
 
     fn cache(&self) -> MutexGuard<'_, Cache> {

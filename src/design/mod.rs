@@ -5,9 +5,12 @@
 //! (`credentials`) as they become documents of ours (`document`). Nodes inherit from host profiles
 //! (`inherit`) and become the inventory (`site`). What is kept of a design is its documents and
 //! their digest (`stored`): a task that started goes on with these, whatever becomes of the files.
+//! Where someone asked for it (`validate`), documents are read into types (`read`) and every rule
+//! looks at all of them (`rules`).
 //!
 //! Rejected: one pass of a streaming parser over the whole stream, because a broken document would
-//! hide all after it; and typed documents, because loading requires hardly anything of them.
+//! hide all after it; and parsing documents into their types at once, because loading requires
+//! hardly anything of them, and one wrong field would hide the others.
 
 use std::sync::Arc;
 
@@ -17,6 +20,7 @@ use crate::domain::inventory::Inventory;
 
 mod build;
 mod cache;
+mod catalogue;
 mod credentials;
 mod deadline;
 mod document;
@@ -26,20 +30,29 @@ mod finding;
 pub(crate) mod fuzz;
 mod inherit;
 mod loader;
+mod local;
 mod parse;
+mod path;
+mod read;
 mod reference;
+mod rules;
 mod site;
 mod source;
 mod split;
 mod stored;
+mod validate;
 
+pub use catalogue::{Entry, Example, catalogue};
+pub use credentials::names_a_credential;
 pub use document::Kind;
 pub use error::LoadError;
 pub use finding::{Code, Finding, MAX_FINDINGS, Severity};
 pub use loader::{Loader, LoaderOptions, RestoreError};
+pub use local::{read_files, validate};
 pub use reference::{MAX_REFERENCE_BYTES, Reference, ReferenceError, ReferencePolicy};
-pub use source::MAX_DESIGN_BYTES;
+pub use source::{MAX_DESIGN_BYTES, SourceFile};
 pub use stored::{Digest, DigestError, StoredError};
+pub use validate::Validation;
 
 /// A design that loaded. Cheap to clone but for its findings, which are few.
 #[derive(Debug, Clone)]

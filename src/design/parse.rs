@@ -67,8 +67,17 @@ pub(super) fn parse(text: &str) -> Result<Value, SyntaxError> {
     serde_saphyr::from_str_with_options(text, options()).map_err(|error| described(&error))
 }
 
-/// Where the field at `path` is, if the document has it and is not too long to look.
-pub(super) fn locate(text: &str, path: &[&str]) -> Option<Place> {
+/// One step from a value down to one inside it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Step<'p> {
+    /// The field of a mapping.
+    Field(&'p str),
+    /// The item of a list, from 0.
+    Index(usize),
+}
+
+/// Where the value at `path` is, if the document has it and is not too long to look.
+pub(super) fn locate(text: &str, path: &[Step<'_>]) -> Option<Place> {
     if text.is_empty() || text.len() > MAX_LOCATED_BYTES {
         return None;
     }
@@ -175,7 +184,7 @@ fn place(location: serde_saphyr::Location) -> Option<Place> {
 /// Walks down to the field and answers its place; whatever is not on the way is skipped.
 #[derive(Clone, Copy)]
 struct Locate<'p> {
-    path: &'p [&'p str],
+    path: &'p [Step<'p>],
 }
 
 impl<'de> DeserializeSeed<'de> for Locate<'_> {
@@ -201,7 +210,7 @@ impl<'de> Visitor<'de> for Locate<'_> {
         let mut found = None;
         while let Some(key) = map.next_key::<String>()? {
             match self.path.split_first() {
-                Some((wanted, path)) if *wanted == key => {
+                Some((Step::Field(wanted), path)) if *wanted == key => {
                     found = map.next_value_seed(Locate { path })?;
                 }
                 Some(_) | None => {
@@ -213,6 +222,16 @@ impl<'de> Visitor<'de> for Locate<'_> {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Self::Value, A::Error> {
+        if let Some((Step::Index(wanted), path)) = self.path.split_first() {
+            for _before in 0..*wanted {
+                if items.next_element::<IgnoredAny>()?.is_none() {
+                    return Ok(None);
+                }
+            }
+            let found = items.next_element_seed(Locate { path })?.flatten();
+            while items.next_element::<IgnoredAny>()?.is_some() {}
+            return Ok(found);
+        }
         while items.next_element::<IgnoredAny>()?.is_some() {}
         Ok(None)
     }

@@ -6,24 +6,32 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use super::document::{Document, Kind, MAX_NAME_BYTES, scalar};
 use super::finding::{Code, Finding, Findings, Severity};
-use super::inherit::Profiles;
+use super::inherit::{Effective, Profiles, Section};
 use crate::domain::inventory::{Inventory, Labels, Node};
 
 /// Tags of one node, and labels of one node or rack: as many as one filter can ask for. It also
 /// keeps a node's description small enough for one message.
 const MAX_ENTRIES: usize = 1_000;
 
-/// Checks names and profiles and builds the inventory. `broken` names the host profiles whose
-/// documents could not be read. `None` when something in `findings` prevents it.
-pub(super) fn inventory(
+/// The nodes of a design, whether or not it loads.
+pub(super) struct Site {
+    /// `None` when something in the findings prevents it.
+    pub(super) inventory: Option<Inventory>,
+    /// The nodes whose profiles resolve, in the order of their documents.
+    pub(super) hosts: Vec<Effective>,
+}
+
+/// Checks names and profiles and builds the inventory. `broken` names the documents that could not
+/// be read.
+pub(super) fn site(
     documents: &[Document<'_>],
-    broken: &BTreeSet<String>,
+    broken: &BTreeSet<(Kind, String)>,
     findings: &mut Findings,
-) -> Option<Inventory> {
+) -> Site {
     check_names(documents, findings);
 
     let racks = documents
@@ -33,29 +41,30 @@ pub(super) fn inventory(
         .map(|rack| (rack.name.clone(), rack_labels(rack, findings)))
         .collect();
 
-    let mut profiles = Profiles::new(documents, broken, inventory_part);
+    let mut profiles = Profiles::new(documents, broken);
     profiles.resolve_all(findings);
     let mut nodes = Vec::new();
-    for document in documents
-        .iter()
-        .filter(|document| document.kind == Kind::BaremetalNode)
-    {
-        if let Some(effective) = profiles.effective(document, findings) {
+    let mut hosts = Vec::new();
+    for (at, document) in documents.iter().enumerate() {
+        if document.kind != Kind::BaremetalNode {
+            continue;
+        }
+        if let Some(effective) = profiles.effective(at, findings) {
             nodes.push(node(document, &effective, findings));
+            hosts.push(effective.without_sections());
         }
     }
 
-    let site = site_name(documents, findings);
-    if findings.has_errors() {
-        return None;
-    }
-    match Inventory::new(site, nodes, racks) {
-        Ok(inventory) => Some(inventory),
-        Err(error) => {
-            findings.push(Finding::error(Code::TooLarge, error.to_string()));
-            None
-        }
-    }
+    let name = site_name(documents, findings);
+    let inventory = if findings.has_errors() {
+        None
+    } else {
+        let inventory = Inventory::new(name, nodes, racks);
+        inventory
+            .map_err(|error| findings.push(Finding::error(Code::TooLarge, error.to_string())))
+            .ok()
+    };
+    Site { inventory, hosts }
 }
 
 fn check_names(documents: &[Document<'_>], findings: &mut Findings) {
@@ -99,53 +108,29 @@ fn rack_labels(rack: &Document<'_>, findings: &mut Findings) -> Labels {
     labels(rack, rack.body.get("labels"), &["labels"], findings)
 }
 
-/// The part of a node or profile that the inventory is made of. Merging no more than this keeps a
-/// site of 100,000 nodes with large profiles cheap.
-pub(super) fn inventory_part(body: &Map<String, Value>) -> Value {
-    let plain = |key: &str| key.strip_prefix('!').unwrap_or(key).to_owned();
-    let mut parts = Map::new();
-    for (key, value) in body {
-        let wanted: &[&str] = match plain(key).as_str() {
-            "metadata" => &["tags", "owner_data", "rack"],
-            "oob" => &["type"],
-            _other_field => continue,
-        };
-        let part = match value {
-            Value::Object(fields) => {
-                let fields = fields
-                    .iter()
-                    .filter(|(key, _)| wanted.contains(&plain(key).as_str()));
-                Value::Object(
-                    fields
-                        .map(|(key, value)| (key.clone(), value.clone()))
-                        .collect(),
-                )
-            }
-            other => other.clone(),
-        };
-        parts.insert(key.clone(), part);
-    }
-    Value::Object(parts)
-}
-
-fn node(document: &Document<'_>, effective: &Value, findings: &mut Findings) -> Node {
-    let field = |outer: &str, inner: &str| effective.get(outer)?.get(inner);
+fn node(document: &Document<'_>, effective: &Effective, findings: &mut Findings) -> Node {
+    let field = |section: Section, inner: &str| effective.section(section)?.get(inner);
     Node {
         name: document.name.clone(),
         rack: text(
             document,
-            field("metadata", "rack"),
+            field(Section::Metadata, "rack"),
             &["metadata", "rack"],
             findings,
         ),
-        tags: tags(document, field("metadata", "tags"), findings),
+        tags: tags(document, field(Section::Metadata, "tags"), findings),
         labels: labels(
             document,
-            field("metadata", "owner_data"),
+            field(Section::Metadata, "owner_data"),
             &["metadata", "owner_data"],
             findings,
         ),
-        oob_type: text(document, field("oob", "type"), &["oob", "type"], findings),
+        oob_type: text(
+            document,
+            field(Section::Oob, "type"),
+            &["oob", "type"],
+            findings,
+        ),
     }
 }
 

@@ -40,12 +40,13 @@ const O_NONBLOCK: i32 = if cfg!(target_os = "linux") {
 /// `ELOOP`, which `std` has no stable name for, on Linux and on the BSD family.
 const TOO_MANY_LINKS: i32 = if cfg!(target_os = "linux") { 40 } else { 62 };
 
-/// The content of one file.
+/// One file of a design.
 #[derive(Debug, Clone)]
-pub(super) struct SourceFile {
-    /// Its name relative to what the reference names.
-    pub(super) name: String,
-    pub(super) bytes: Vec<u8>,
+pub struct SourceFile {
+    /// Its name relative to what the reference names, or as it was given.
+    pub name: String,
+    /// Its content.
+    pub bytes: Vec<u8>,
 }
 
 /// Reads the file, or every `*.yaml` and `*.yml` below the directory, sorted by name.
@@ -61,7 +62,41 @@ pub(super) fn read(
 ) -> Result<Vec<SourceFile>, LoadError> {
     // A root that is missing is a mount that is away, not a fault of the design.
     let root = fs::canonicalize(reference.root()).map_err(LoadError::Unavailable)?;
-    let path = real_path_below(reference.path(), &root, None)?;
+    read_below(reference.path(), &root, max_bytes, deadline)
+}
+
+/// As [`read`], of a path that whoever runs the program gave, and names each file as they would.
+///
+/// # Errors
+///
+/// As for [`read`].
+pub(super) fn read_local(
+    path: &Path,
+    max_bytes: u64,
+    deadline: Deadline,
+) -> Result<Vec<SourceFile>, LoadError> {
+    let given = path.display().to_string();
+    let real = fs::canonicalize(path).map_err(|error| failed(error, Some(&given)))?;
+    let is_dir = real.is_dir();
+    let mut files = read_below(&real, &real, max_bytes, deadline)?;
+    for file in &mut files {
+        file.name = if is_dir {
+            path.join(&file.name).display().to_string()
+        } else {
+            given.clone()
+        };
+    }
+    Ok(files)
+}
+
+fn read_below(
+    path: &Path,
+    root: &Path,
+    max_bytes: u64,
+    deadline: Deadline,
+) -> Result<Vec<SourceFile>, LoadError> {
+    let named = path;
+    let path = real_path_below(path, root, None)?;
     let kind = fs::metadata(&path).map_err(|error| failed(error, None))?;
 
     let names = if kind.is_dir() {
@@ -73,20 +108,13 @@ pub(super) fn read(
     let mut left = max_bytes;
     for name in names {
         deadline.check().map_err(LoadError::Unavailable)?;
-        let shown = shown_name(
-            if kind.is_dir() {
-                &name
-            } else {
-                reference.path()
-            },
-            kind.is_dir(),
-        );
+        let shown = shown_name(if kind.is_dir() { &name } else { named }, kind.is_dir());
         let file = if kind.is_dir() {
             path.join(&name)
         } else {
             path.clone()
         };
-        let bytes = read_file(&file, &root, &shown, left, max_bytes)?;
+        let bytes = read_file(&file, root, &shown, left, max_bytes)?;
         left -= bytes.len() as u64;
         files.push(SourceFile { name: shown, bytes });
     }

@@ -8,6 +8,10 @@ pub mod id;
 pub mod action;
 pub mod step;
 
+pub mod secret_reference;
+
+pub mod site;
+
 pub mod inventory;
 
 pub mod node_filter;
@@ -31,6 +35,7 @@ pub use ending::Ending;
 pub use event::{Commit, Event, EventKind, RootFacts, Subject};
 pub use id::{InstanceId, RequestId, TaskId};
 pub use result::{Reason, ResultStatus};
+pub use secret_reference::{NotASecretReference, SecretReference};
 pub use state::{Cause, TaskStatus};
 pub use step::{Policy, StepKind};
 pub use task::{Detail, Message, Outcome, Progress, Task, Timestamp};

@@ -80,6 +80,27 @@ impl StepKind {
         }
     }
 
+    /// Whether it is done through a node's management controller, and not by the provisioner.
+    pub const fn is_out_of_band(self) -> bool {
+        match self {
+            Self::ValidateOobServices
+            | Self::InterrogateOob
+            | Self::SetNodeBoot
+            | Self::PowerCycleNode => true,
+            Self::ValidateNodeServices
+            | Self::CreateNetworkTemplate
+            | Self::ConfigureUserCredentials
+            | Self::ConfigureNodeProvisioner
+            | Self::IdentifyNode
+            | Self::ConfigureHardware
+            | Self::ApplyNodeNetworking
+            | Self::ApplyNodeStorage
+            | Self::ApplyNodePlatform
+            | Self::DeployNode
+            | Self::DestroyNode => false,
+        }
+    }
+
     /// The step of a document token.
     pub fn parse(token: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|step| step.token() == token)

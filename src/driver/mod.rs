@@ -3,16 +3,25 @@
 //! The executor decides what happens and when; a driver only does it. Everything that makes a
 //! crash harmless rests on the promises written at [`Driver`], so read them before writing one.
 
-pub mod ledger;
 pub mod registry;
+
+mod oob_services;
+mod unserved;
+
+pub mod ledger;
 pub mod simulated;
+
+pub mod manual;
+
+pub mod device_error;
+pub mod http;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 
-pub use registry::Registry;
+pub use registry::{Registry, SiteDrivers};
 
 use crate::domain::inventory::{Inventory, Node};
 use crate::domain::{Action, InstanceId, Policy, StepKind, TaskId};

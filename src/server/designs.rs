@@ -44,6 +44,24 @@ impl Designs for LoadedDesigns {
             )),
         }
     }
+
+    async fn validate(&self, design_ref: &str) -> Result<Vec<DesignFinding>, DesignError> {
+        let reference = self
+            .loader
+            .check(design_ref)
+            .map_err(|error| DesignError::Invalid(vec![error.to_string()]))?;
+        let findings = match self.loader.validate(&reference).await {
+            Ok(validation) => validation.findings.clone(),
+            Err(LoadError::Invalid(findings)) => findings,
+            Err(LoadError::Unavailable(error)) => {
+                return Err(DesignError::Unavailable(error.to_string()));
+            }
+        };
+        Ok(findings
+            .iter()
+            .map(|found| finding(found, design_ref))
+            .collect())
+    }
 }
 
 #[async_trait]
@@ -148,6 +166,8 @@ mod tests {
             column: None,
             field: None,
             message: "nothing here".to_owned(),
+            nodes: Vec::new(),
+            node_count: 0,
         };
         let shown = finding(&found, "file:///d");
         assert_eq!(shown.document, "file:///d");

@@ -6,6 +6,8 @@
 //! deadline, after which what is left is cut off: whatever was acknowledged is durable by then, and what
 //! was not given back is taken over when its lease runs out.
 
+pub mod drivers;
+
 pub mod log;
 
 pub mod signal;
@@ -36,9 +38,6 @@ use tracing::{info, warn};
 use crate::api::{self, Health};
 use crate::config::Config;
 use crate::design::Loader;
-use crate::driver::Registry;
-use crate::driver::ledger::LedgerError;
-use crate::driver::simulated::Simulated;
 use crate::executor::{self, Executor};
 use crate::store::{self, Store};
 use crate::tasks::{RetentionHandle, Tasks};
@@ -64,9 +63,9 @@ pub enum Error {
     /// The store does not open.
     #[error("open the store")]
     Store(#[source] store::OpenError),
-    /// The simulated machines' memory does not open.
-    #[error("open the simulated machines")]
-    Simulated(#[source] LedgerError),
+    /// A driver cannot be set up.
+    #[error("set up the drivers")]
+    Drivers(#[source] drivers::Error),
     /// The address cannot be listened on.
     #[error("listen on {address}")]
     Listen {
@@ -142,8 +141,7 @@ impl Server {
             .await
             .map_err(Error::Journal)?;
         let designs = Arc::new(LoadedDesigns::new(Loader::new(options::loader(config))));
-        let simulated = Simulated::open(options::simulated(config)).map_err(Error::Simulated)?;
-        let registry = Registry::simulated(Arc::new(simulated));
+        let registry = drivers::registry(config).map_err(Error::Drivers)?;
 
         // Before anything is run: a port that is taken must not leave a tree half begun.
         let listening = config.server.listen;

@@ -46,7 +46,6 @@ pub(super) fn loader(config: &Config) -> LoaderOptions {
     }
 }
 
-/// `simulated.all` changes nothing yet: no other driver can be configured.
 pub(super) fn simulated(config: &Config) -> SimulatedOptions {
     SimulatedOptions {
         step_duration: config.simulated.step_duration,

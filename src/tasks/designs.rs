@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::domain::inventory::Inventory;
+use crate::executor::DesignFinding;
 
 /// Where designs come from.
 #[async_trait::async_trait]
@@ -21,6 +22,14 @@ pub trait Designs: Send + Sync + 'static {
     ///
     /// See [`DesignError`].
     async fn load(&self, design_ref: &str) -> Result<Arc<Inventory>, DesignError>;
+
+    /// Everything that is wrong with a design, errors first; nothing for one without a fault. A design
+    /// that does not load is an answer, too.
+    ///
+    /// # Errors
+    ///
+    /// [`DesignError::Unavailable`] alone.
+    async fn validate(&self, design_ref: &str) -> Result<Vec<DesignFinding>, DesignError>;
 }
 
 /// Why a design did not load.

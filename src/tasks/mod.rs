@@ -32,6 +32,8 @@ pub mod retention;
 
 pub mod selection;
 
+pub mod validation;
+
 use std::sync::Arc;
 use std::time::Duration;
 

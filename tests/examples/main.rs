@@ -15,3 +15,5 @@ mod large_site;
 mod python_client;
 
 mod deploy_files;
+
+mod validation;

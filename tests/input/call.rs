@@ -3,7 +3,8 @@
 use drydock::proto::v1::{
     CreateTaskRequest, GetTaskRequest, GetTaskTreeRequest, ListTaskMessagesRequest,
     ListTasksRequest, PurgeTasksRequest, ResolveNodeFilterRequest, RetryTaskRequest,
-    TerminateTaskRequest, WaitTaskRequest, WatchTaskRequest, WatchTasksRequest,
+    TerminateTaskRequest, ValidateDesignRequest, WaitTaskRequest, WatchTaskRequest,
+    WatchTasksRequest,
 };
 use tonic::Status;
 use tonic_types::StatusExt as _;
@@ -28,6 +29,7 @@ pub(crate) enum Call {
     Retry(RetryTaskRequest),
     Purge(PurgeTasksRequest),
     Resolve(ResolveNodeFilterRequest),
+    Validate(ValidateDesignRequest),
 }
 
 /// A request that breaks rules: what it is, itself, and the paths of the fields that are wrong.
@@ -63,6 +65,7 @@ impl Call {
             Self::Retry(_) => "RetryTask",
             Self::Purge(_) => "PurgeTasks",
             Self::Resolve(_) => "ResolveNodeFilter",
+            Self::Validate(_) => "ValidateDesign",
         }
     }
 
@@ -90,6 +93,10 @@ impl Call {
             Self::Resolve(request) => {
                 let mut designs = client.designs.clone();
                 designs.resolve_node_filter(request).await.map(drop)
+            }
+            Self::Validate(request) => {
+                let mut designs = client.designs.clone();
+                designs.validate_design(request).await.map(drop)
             }
         }
     }

@@ -2,6 +2,7 @@
 
 use drydock::proto::v1::{
     CreateTaskRequest, NodeFilter, ResolveNodeFilterRequest, RetryTaskRequest, TaskAction,
+    ValidateDesignRequest,
 };
 
 use crate::call::{Call, Case, NO_TASK};
@@ -16,6 +17,7 @@ pub(crate) fn cases(design_ref: &str) -> Vec<Case> {
     cases.extend(selecting::cases(design_ref));
     cases.extend(retries());
     cases.extend(resolving(design_ref));
+    cases.extend(validating());
     cases
 }
 
@@ -224,6 +226,22 @@ fn retries() -> Vec<Case> {
                 r.scope = 9;
             },
             &["task_id", "request_id", "scope"],
+        ),
+    ]
+}
+
+fn validating() -> Vec<Case> {
+    let case = |what, design_ref: &str| {
+        let request = ValidateDesignRequest {
+            design_ref: design_ref.to_owned(),
+        };
+        Case::new(what, Call::Validate(request), &["design_ref"])
+    };
+    vec![
+        case("no design to validate", ""),
+        case(
+            "a design to validate that is not allowed",
+            "file:///etc/shadow",
         ),
     ]
 }

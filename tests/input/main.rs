@@ -32,3 +32,4 @@ mod resuming;
 
 mod surface;
 mod transport;
+mod validation;

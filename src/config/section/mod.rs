@@ -4,8 +4,12 @@ mod service;
 
 mod work;
 
+mod devices;
+
 use std::time::Duration;
 
+pub(super) use devices::read_sites;
+pub use devices::{Drivers, NodeDriver, OobType, Redfish, Secrets, Site};
 pub use service::{Database, Design, Http2, Log, LogFormat, Migrate, Server};
 pub use work::{Executor, Retention, Simulated, StepTimeouts, Tasks, Watch};
 

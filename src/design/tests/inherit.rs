@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 use serde_json::json;
 
-use super::super::site::inventory_part;
+use super::super::document::Origin;
 use super::super::support::{TestResult, codes, design, errors};
 use super::*;
 
@@ -200,6 +200,23 @@ fn any_value() -> impl Strategy<Value = Value> {
     })
 }
 
+fn document(kind: Kind, name: &str, body: Map<String, Value>) -> Document<'static> {
+    let origin = Origin {
+        file: "site.yaml".into(),
+        line: 1,
+        first_line: 1,
+        text: "",
+        body_field: "data",
+    };
+    Document {
+        kind,
+        name: name.to_owned(),
+        body,
+        values: 0,
+        origin,
+    }
+}
+
 fn any_body() -> impl Strategy<Value = Map<String, Value>> {
     prop::collection::btree_map("!?(metadata|oob|other)", any_value(), 0..4)
         .prop_map(|map| map.into_iter().collect())
@@ -207,12 +224,26 @@ fn any_body() -> impl Strategy<Value = Map<String, Value>> {
 
 proptest! {
     #[test]
-    fn merging_parts_is_a_part_of_merging_wholes(parent in any_body(), child in any_body()) {
-        let parts = merge(Some(&inventory_part(&parent)), &inventory_part(&child));
-        let whole = merge(Some(&Value::Object(parent)), &Value::Object(child));
+    fn merging_sections_is_merging_wholes(parent in any_body(), child in any_body()) {
+        let mut under = child.clone();
+        under.insert(PARENT.to_owned(), json!("p"));
+        let documents = [
+            document(Kind::BaremetalNode, "n", under),
+            document(Kind::HostProfile, "p", parent.clone()),
+        ];
+        let broken = BTreeSet::new();
+        let mut profiles = Profiles::new(&documents, &broken);
+        let effective = profiles.effective(0, &mut Findings::default());
 
-        let Value::Object(whole) = whole else { panic!("maps merge to a map") };
-        prop_assert_eq!(parts, inventory_part(&whole));
+        let base = merge(None, &Value::Object(parent));
+        let whole = merge(Some(&base), &Value::Object(child));
+        let Some(effective) = effective else { panic!("the profile resolves") };
+        prop_assert_eq!(&effective.lineage[..], [0, 1]);
+        for section in Section::ALL {
+            let set = |value: &&Value| !value.is_null();
+            let part = effective.section(section).filter(set);
+            prop_assert_eq!(part, whole.get(section.key()).filter(set));
+        }
     }
 
     #[test]

@@ -76,7 +76,11 @@ fn mistakes_are_placed_and_never_quoted() {
 #[test]
 fn fields_are_located() {
     let text = "---\nspec:\n  metadata:\n    rack: r1\n    tags: [a, {b: c}]\n  host_profile: x\n";
-    let at = |path: &[&str]| locate(text, path).map(|place| (place.line, place.column));
+    let place = |steps: &[Step<'_>]| locate(text, steps).map(|place| (place.line, place.column));
+    let at = |path: &[&str]| {
+        let steps: Vec<_> = path.iter().map(|name| Step::Field(name)).collect();
+        place(&steps)
+    };
 
     assert_eq!(at(&["spec", "host_profile"]), Some((6, 17)));
     assert_eq!(at(&["spec", "metadata", "rack"]), Some((4, 11)));
@@ -84,6 +88,12 @@ fn fields_are_located() {
     assert_eq!(at(&["spec", "metadata", "tags", "b"]), None);
     assert_eq!(at(&["spec", "missing"]), None);
     assert_eq!(at(&["spec", "metadata", "rack", "deeper"]), None);
+
+    let tags = ["spec", "metadata", "tags"].map(Step::Field);
+    let tag = |last: &[Step<'_>]| place(&[&tags, last].concat());
+    assert_eq!(tag(&[Step::Index(0)]), Some((5, 12)));
+    assert_eq!(tag(&[Step::Index(1), Step::Field("b")]), Some((5, 19)));
+    assert_eq!(tag(&[Step::Index(2)]), None);
 }
 
 #[test]

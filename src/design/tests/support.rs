@@ -36,7 +36,8 @@ pub(super) fn errors(text: &str) -> Vec<Finding> {
 pub(super) fn invalid<T: std::fmt::Debug>(outcome: Result<T, LoadError>) -> Vec<Finding> {
     match outcome {
         Err(LoadError::Invalid(findings)) => findings,
-        other => panic!("the design should be invalid: {other:?}"),
+        Err(LoadError::Unavailable(error)) => panic!("the design should be invalid: {error}"),
+        Ok(_) => panic!("the design should be invalid"),
     }
 }
 

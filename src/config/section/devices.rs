@@ -1,0 +1,159 @@
+//! Sections of what is driven: secrets, the choice of drivers, and what differs by site.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::MAX_COUNT;
+use crate::config::reader::Reader;
+
+/// Secrets.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Secrets {
+    /// The directory with one file per secret.
+    pub directory: Option<PathBuf>,
+}
+
+impl Secrets {
+    pub(in crate::config) fn read(reader: &mut Reader) -> Self {
+        Self {
+            directory: reader.path(
+                "secrets.directory",
+                "none",
+                "Directory with one file per secret: `secret://NAME` is read from its file NAME, else from the environment variable DRYDOCK_SECRET_NAME.",
+            ),
+        }
+    }
+}
+
+/// An out-of-band type that there is a driver for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum OobType {
+    /// BMCs that speak Redfish.
+    Redfish,
+    /// An operator.
+    Manual,
+}
+
+impl OobType {
+    const TOKENS: [(&str, Self); 2] = [("redfish", Self::Redfish), ("manual", Self::Manual)];
+
+    /// As nodes say it.
+    #[must_use]
+    pub fn token(self) -> &'static str {
+        match self {
+            Self::Redfish => "redfish",
+            Self::Manual => "manual",
+        }
+    }
+}
+
+/// What does the steps that are not out-of-band.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NodeDriver {
+    /// Nothing real.
+    Simulated,
+}
+
+impl NodeDriver {
+    const TOKENS: [(&str, Self); 1] = [("simulated", Self::Simulated)];
+}
+
+/// The Redfish driver.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Redfish {
+    /// A PEM file of the authorities whose certificates are accepted; none: the system's.
+    pub ca: Option<PathBuf>,
+    /// How long a node may take to shut down by itself before its power is cut; zero: not asked.
+    pub graceful_shutdown: Duration,
+    /// Most BMCs that are talked to at a time.
+    pub max_concurrent: u32,
+}
+
+/// Which drivers there are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Drivers {
+    /// The out-of-band types that are served; empty: out-of-band steps are simulated.
+    pub oob: Vec<OobType>,
+    /// What does all other steps.
+    pub node: NodeDriver,
+    /// The Redfish driver.
+    pub redfish: Redfish,
+}
+
+impl Drivers {
+    pub(in crate::config) fn read(reader: &mut Reader) -> Self {
+        let oob = reader.tokens("drivers.oob", &OobType::TOKENS, OOB);
+        let node = reader.token("drivers.node", NodeDriver::TOKENS, NODE);
+        Self {
+            oob: oob.unwrap_or_default(),
+            node,
+            redfish: Redfish {
+                ca: reader.path("drivers.redfish.ca", "the system's", REDFISH_CA),
+                graceful_shutdown: reader.duration(
+                    "drivers.redfish.graceful_shutdown",
+                    Duration::ZERO,
+                    Duration::ZERO,
+                    "How long a node may take to shut down by itself before its power is cut; 0s cuts it at once.",
+                ),
+                max_concurrent: reader.count(
+                    "drivers.redfish.max_concurrent",
+                    64,
+                    1..=MAX_COUNT,
+                    "Most BMCs that one replica talks to at a time over Redfish; with each of them it has one exchange at a time.",
+                ),
+            },
+        }
+    }
+}
+
+/// What is different at one site; what is not set is as everywhere.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Site {
+    /// Instead of `drivers.oob`.
+    pub oob: Option<Vec<OobType>>,
+    /// Instead of `drivers.redfish.ca`.
+    pub redfish_ca: Option<PathBuf>,
+}
+
+/// What may follow the name of a site in a key. A name may hold dots itself.
+const SITE_KEYS: [&str; 2] = [".oob", ".redfish.ca"];
+
+/// Reads the sites that are named anywhere.
+pub(in crate::config) fn read_sites(reader: &mut Reader) -> BTreeMap<String, Site> {
+    let names = reader.names_between("sites.", &SITE_KEYS);
+    if names.is_empty() {
+        // The keys are listed although there is no site.
+        Site::read(reader, "NAME");
+    }
+    names
+        .into_iter()
+        .map(|name| {
+            let site = Site::read(reader, &name);
+            (name, site)
+        })
+        .collect()
+}
+
+impl Site {
+    fn read(reader: &mut Reader, name: &str) -> Self {
+        let key = |suffix: &str| format!("sites.{name}{suffix}");
+        Self {
+            oob: reader.tokens(
+                &key(SITE_KEYS[0]),
+                &OobType::TOKENS,
+                "Instead of `drivers.oob`, at the site of that name.",
+            ),
+            redfish_ca: reader.path(
+                &key(SITE_KEYS[1]),
+                "drivers.redfish.ca",
+                "Instead of `drivers.redfish.ca`, at the site of that name.",
+            ),
+        }
+    }
+}
+
+const OOB: &str = "The out-of-band types of nodes that are acted on for real, `redfish` or `manual`; without any, out-of-band steps are simulated.";
+const NODE: &str = "What does the steps that are not out-of-band: `simulated` is the only one yet.";
+const REDFISH_CA: &str =
+    "PEM file of the authorities that sign the certificates of BMCs; only these are accepted then.";

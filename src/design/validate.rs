@@ -1,0 +1,79 @@
+//! Validation of a whole design: what loading says of it, and what every rule does.
+//!
+//! Loading stays cheap, because every task does it; the rules run where someone asked for them.
+//! They run on what could be read, also when the design does not load: an operator wants the whole
+//! list at once.
+
+use super::build;
+use super::deadline::Deadline;
+use super::error::LoadError;
+use super::finding::{Finding, Findings, Severity};
+use super::rules::{self, Report, SiteView};
+use super::source::SourceFile;
+use super::{Design, site};
+
+/// What validation says of a design.
+#[derive(Debug, Clone)]
+pub struct Validation {
+    /// The design, of the very bytes that were validated; `None` if it does not load.
+    pub design: Option<Design>,
+    /// Everything found: errors first, then warnings, each in the order of files and lines.
+    pub findings: Vec<Finding>,
+}
+
+impl Validation {
+    /// Whether no finding is an error.
+    #[must_use]
+    pub fn is_valid(&self) -> bool {
+        self.design.is_some()
+            && self
+                .findings
+                .iter()
+                .all(|finding| finding.severity == Severity::Warning)
+    }
+}
+
+/// Parses files, builds the design if it loads, and runs every rule.
+///
+/// # Errors
+///
+/// `Unavailable` when the deadline passes.
+pub(super) fn run(files: &[SourceFile], deadline: Deadline) -> Result<Validation, LoadError> {
+    let mut findings = Findings::default();
+    let read = match build::read(files, deadline, &mut findings) {
+        Ok(read) => read,
+        Err(error) => return refused(error),
+    };
+    let mut site = site::site(&read.documents, &read.broken, &mut findings);
+    let loading = findings.clone();
+
+    let view = SiteView::new(&read.documents, &read.broken, &site);
+    for rule in rules::ALL {
+        deadline.check().map_err(LoadError::Unavailable)?;
+        let mut report = Report::new(&view, rule);
+        (rule.check)(&view, &mut report);
+        report.finish(&mut findings);
+    }
+    drop(view);
+
+    let design = site.inventory.take();
+    let design = design.map(|inventory| build::design(&read, inventory, loading.finish()));
+    let design = match design.transpose() {
+        Ok(design) => design,
+        Err(error) => return refused(error),
+    };
+    let files = files.iter().map(|file| file.name.as_str());
+    let findings = findings.finish_in_order(files);
+    Ok(Validation { design, findings })
+}
+
+/// A design that is too large to be looked at is a finding, too.
+fn refused(error: LoadError) -> Result<Validation, LoadError> {
+    match error {
+        LoadError::Invalid(findings) => Ok(Validation {
+            design: None,
+            findings,
+        }),
+        LoadError::Unavailable(error) => Err(LoadError::Unavailable(error)),
+    }
+}
