@@ -1,5 +1,6 @@
-//! A client: creates a task, follows it to its end on whichever replica answers, and stops or retries
-//! some.
+//! A client: creates a task, follows it to its end on whichever replica answers, and stops some.
+
+#![expect(clippy::disallowed_types, reason = "a client speaks gRPC")]
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -118,7 +119,7 @@ impl Customer {
         }
         story.end = Some(self.get(&task_id).await?);
         let end = story.end.as_ref().map(Task::status);
-        if !end.is_some_and(|end| end >= TaskStatus::Complete) {
+        if end.is_none_or(|end| end < TaskStatus::Complete) {
             return Err(format!("task {task_id} is {end:?} after its end was told"));
         }
         stories.borrow_mut().push(story);

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use crate::domain::inventory::{Inventory, Node};
-use crate::executor::{DesignFailure, DesignSource, LoadedDesign};
-use crate::tasks::{DesignError, DesignFinding, Designs};
+use crate::executor::{DesignFailure, DesignFinding, DesignSource, LoadedDesign};
+use crate::tasks::{DesignError, Designs};
 
 /// Designs of `nodes` nodes each.
 #[derive(Clone, Copy, Debug)]

@@ -44,8 +44,8 @@ fn scenario(bears: Bears, trap: &Arc<Trap>) -> Scenario {
         replicas: 2,
         nodes: 1,
         wishes: vec![
-            wish("harbour", 0 * second, None),
-            wish("quay", 0 * second, Some(2 * second)),
+            wish("harbour", Duration::ZERO, None),
+            wish("quay", Duration::ZERO, Some(2 * second)),
             wish("dock", 12 * second, None),
         ],
         // In the middle of the first deployment's last step, and of the last one's first.

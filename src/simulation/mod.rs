@@ -21,7 +21,7 @@ mod checker;
 #[path = "../../tests/support/ledger.rs"]
 mod ledger;
 #[path = "../../tests/support/scale.rs"]
-mod scale;
+pub(crate) mod scale;
 
 mod designs;
 mod machines;

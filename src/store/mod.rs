@@ -142,13 +142,13 @@ enum Backend {
 
 /// The database behind a store. Where a simulation has put its model there, that answers the call.
 macro_rules! database {
-    ($store:ident, $($call:tt)*) => {
+    ($store:ident, $($call:tt)*) => {{
         match &$store.backend {
             Backend::Database(inner) => inner,
             #[cfg(test)]
             Backend::Model(model) => return model.$($call)*,
         }
-    };
+    }};
 }
 
 struct Inner {

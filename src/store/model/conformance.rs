@@ -3,8 +3,7 @@
 //! Left out is what is a matter of a database alone: batches, locks of rows, outages, what a purge leaves
 //! to sweep.
 
-#[path = "../../../tests/support/scale.rs"]
-mod scale;
+use crate::simulation::scale;
 
 /// Declares each test once, on the model.
 macro_rules! on_each_database {
