@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use tempfile::TempDir;
 
 use crate::Result;
+use crate::site;
 
 /// Nodes of a rack.
 const RACK_SIZE: usize = 40;
@@ -36,6 +37,13 @@ impl Designs {
     /// The reference of a site of `nodes` simulated nodes.
     pub(crate) fn site(&self, nodes: usize) -> Result<String> {
         self.write(&format!("site-{nodes}"), nodes, "")
+    }
+
+    /// The reference of a site of `nodes` nodes with everything that nodes have.
+    pub(crate) fn real(&self, name: &str, nodes: usize) -> Result<String> {
+        let path = self.path.join(format!("{name}.yaml"));
+        std::fs::write(&path, site::text(name, nodes)?)?;
+        Ok(format!("file://{}", path.display()))
     }
 
     /// The reference of a site with one node, on which every verification hangs.

@@ -16,6 +16,7 @@ mod bare;
 mod designs;
 mod raw;
 mod server;
+mod site;
 mod wire;
 
 mod load;

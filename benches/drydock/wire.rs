@@ -66,6 +66,7 @@ impl Method {
     pub(crate) const GET: Self = Self("/drydock.v1.TaskService/GetTask");
     pub(crate) const LIST: Self = Self("/drydock.v1.TaskService/ListTasks");
     pub(crate) const TERMINATE: Self = Self("/drydock.v1.TaskService/TerminateTask");
+    pub(crate) const VALIDATE: Self = Self("/drydock.v1.DesignService/ValidateDesign");
     pub(crate) const WAIT: Self = Self("/drydock.v1.TaskService/WaitTask");
     pub(crate) const WATCH: Self = Self("/drydock.v1.TaskService/WatchTask");
     pub(crate) const WATCH_ALL: Self = Self("/drydock.v1.TaskService/WatchTasks");

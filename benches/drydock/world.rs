@@ -27,6 +27,8 @@ pub(crate) struct Sizes {
     pub(crate) watched_nodes: usize,
     /// Watchers whose memory is measured.
     pub(crate) idle_watchers: usize,
+    /// Nodes of the designs that are validated.
+    pub(crate) validated_nodes: Vec<usize>,
     /// Nodes of the trees that are run whole.
     pub(crate) tree_nodes: Vec<usize>,
     /// Times each of them is run.
@@ -47,6 +49,7 @@ impl Sizes {
                 watchers: 200,
                 watched_nodes: 50,
                 idle_watchers: 1_000,
+                validated_nodes: vec![1_000],
                 tree_nodes: vec![1_000],
                 tree_runs: 1,
                 listed_tasks: [1_000, 20_000],
@@ -60,6 +63,7 @@ impl Sizes {
                 watchers: 1_000,
                 watched_nodes: 200,
                 idle_watchers: 10_000,
+                validated_nodes: vec![10_000],
                 tree_nodes: vec![10_000],
                 tree_runs: 3,
                 listed_tasks: [1_000, 1_000_000],
@@ -67,6 +71,7 @@ impl Sizes {
             }
         };
         if args.large {
+            sizes.validated_nodes.push(100_000);
             sizes.tree_nodes.push(100_000);
         }
         if let Some(rounds) = args.rounds {

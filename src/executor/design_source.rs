@@ -12,6 +12,10 @@ pub trait DesignSource: Send + Sync + 'static {
     /// Fetches and parses the design that a reference names, as it is now.
     async fn load(&self, design_ref: &str) -> Result<LoadedDesign, DesignFailure>;
 
+    /// As [`load`](Self::load), and looks for everything that is wrong with it. A design that does not
+    /// load is told of with all that was found.
+    async fn validate(&self, design_ref: &str) -> Result<LoadedDesign, DesignFailure>;
+
     /// Reads a design from the bytes that the store kept under this digest when a task froze it.
     async fn stored(&self, digest: &str, bytes: Vec<u8>) -> Result<Arc<Inventory>, DesignFailure>;
 }

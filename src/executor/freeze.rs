@@ -124,12 +124,21 @@ impl Freezer<'_> {
     async fn load(&self) -> Result<Option<Result<LoadedDesign, DesignFailure>>, Halt> {
         let mut wait = FETCH_WAIT;
         for fetch in 1.. {
+            let loading = match self.task.action {
+                Action::ValidateDesign => self.designs.validate(&self.task.design_ref),
+                Action::VerifySite
+                | Action::PrepareSite
+                | Action::VerifyNode
+                | Action::PrepareNode
+                | Action::DeployNode
+                | Action::DestroyNode => self.designs.load(&self.task.design_ref),
+            };
             let loaded = tokio::select! {
                 biased;
                 () = self.pen.gone.cancelled() => return Err(Halt::Gone),
                 () = self.signals.stop.cancelled() => return Err(Halt::Gone),
                 () = self.drain.cancelled() => return Ok(None),
-                loaded = self.designs.load(&self.task.design_ref) => loaded,
+                loaded = loading => loaded,
             };
             match loaded {
                 Err(DesignFailure::Unavailable(problem)) if fetch < FETCHES => {

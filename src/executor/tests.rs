@@ -70,6 +70,10 @@ impl DesignSource for Designs {
         })
     }
 
+    async fn validate(&self, design_ref: &str) -> Result<LoadedDesign, DesignFailure> {
+        self.load(design_ref).await
+    }
+
     async fn stored(&self, _: &str, _: Vec<u8>) -> Result<Arc<Inventory>, DesignFailure> {
         let take = |left: u32| left.checked_sub(1);
         if self

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use crate::design::{Digest, Finding, LoadError, Loader, RestoreError, Severity};
+use crate::design::{Design, Digest, Finding, LoadError, Loader, RestoreError, Severity};
 use crate::domain::inventory::Inventory;
 use crate::executor::{DesignFailure, DesignFinding, DesignSource, LoadedDesign};
 use crate::tasks::{DesignError, Designs};
@@ -50,17 +50,11 @@ impl Designs for LoadedDesigns {
             .loader
             .check(design_ref)
             .map_err(|error| DesignError::Invalid(vec![error.to_string()]))?;
-        let findings = match self.loader.validate(&reference).await {
-            Ok(validation) => validation.findings.clone(),
-            Err(LoadError::Invalid(findings)) => findings,
-            Err(LoadError::Unavailable(error)) => {
-                return Err(DesignError::Unavailable(error.to_string()));
-            }
-        };
-        Ok(findings
-            .iter()
-            .map(|found| finding(found, design_ref))
-            .collect())
+        match self.loader.validate(&reference).await {
+            Ok(validation) => Ok(all(&validation.findings, design_ref)),
+            Err(LoadError::Invalid(findings)) => Ok(all(&findings, design_ref)),
+            Err(LoadError::Unavailable(error)) => Err(DesignError::Unavailable(error.to_string())),
+        }
     }
 }
 
@@ -73,25 +67,24 @@ impl DesignSource for LoadedDesigns {
             .check(design_ref)
             .map_err(|error| DesignFailure::Invalid(vec![wrong(design_ref, error.to_string())]))?;
         match self.loader.load(&reference).await {
-            Ok(design) => Ok(LoadedDesign {
-                digest: Arc::from(design.digest.to_string()),
-                bytes: Arc::from(&design.stored[..]),
-                inventory: design.inventory,
-                findings: design
-                    .findings
-                    .iter()
-                    .map(|found| finding(found, design_ref))
-                    .collect(),
-            }),
-            Err(LoadError::Unavailable(error)) => {
-                Err(DesignFailure::Unavailable(error.to_string()))
-            }
-            Err(LoadError::Invalid(findings)) => Err(DesignFailure::Invalid(
-                findings
-                    .iter()
-                    .map(|found| finding(found, design_ref))
-                    .collect(),
-            )),
+            Ok(design) => Ok(loaded(&design, all(&design.findings, design_ref))),
+            Err(error) => Err(failure(error, design_ref)),
+        }
+    }
+
+    async fn validate(&self, design_ref: &str) -> Result<LoadedDesign, DesignFailure> {
+        let reference = self
+            .loader
+            .check(design_ref)
+            .map_err(|error| DesignFailure::Invalid(vec![wrong(design_ref, error.to_string())]))?;
+        let validation = match self.loader.validate(&reference).await {
+            Ok(validation) => validation,
+            Err(error) => return Err(failure(error, design_ref)),
+        };
+        let findings = all(&validation.findings, design_ref);
+        match &validation.design {
+            Some(design) => Ok(loaded(design, findings)),
+            None => Err(DesignFailure::Invalid(findings)),
         }
     }
 
@@ -109,6 +102,29 @@ impl DesignSource for LoadedDesigns {
             ),
         }
     }
+}
+
+fn loaded(design: &Design, findings: Vec<DesignFinding>) -> LoadedDesign {
+    LoadedDesign {
+        digest: Arc::from(design.digest.to_string()),
+        bytes: Arc::from(&design.stored[..]),
+        inventory: Arc::clone(&design.inventory),
+        findings,
+    }
+}
+
+fn failure(error: LoadError, design_ref: &str) -> DesignFailure {
+    match error {
+        LoadError::Unavailable(error) => DesignFailure::Unavailable(error.to_string()),
+        LoadError::Invalid(findings) => DesignFailure::Invalid(all(&findings, design_ref)),
+    }
+}
+
+fn all(findings: &[Finding], design_ref: &str) -> Vec<DesignFinding> {
+    findings
+        .iter()
+        .map(|found| finding(found, design_ref))
+        .collect()
 }
 
 /// An error that is of no document, but of the whole design.

@@ -17,3 +17,6 @@ mod python_client;
 mod deploy_files;
 
 mod validation;
+
+mod broken_site;
+mod mistakes;

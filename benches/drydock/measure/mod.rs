@@ -7,6 +7,7 @@ mod idle;
 mod list;
 mod node_filter;
 mod tree;
+mod validate;
 mod watch_latency;
 mod watchers;
 
@@ -84,6 +85,11 @@ const ALL: &[Measure] = &[
         name: "watcher-memory",
         title: "Memory of watchers",
         run: |world| Box::pin(watchers::memory(world)),
+    },
+    Measure {
+        name: "validate",
+        title: "ValidateDesign, SQLite",
+        run: |world| Box::pin(validate::run(world)),
     },
     Measure {
         name: "node-filter",

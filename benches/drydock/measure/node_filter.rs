@@ -12,7 +12,7 @@ use crate::report::{Floor, Row, count};
 use crate::sample::{Figures, Sample};
 use crate::world::World;
 
-const FLOOR: Duration = Duration::from_millis(5);
+const FLOOR: Duration = Duration::from_millis(1);
 
 /// Selections of one run.
 const SELECTIONS: usize = 200;
@@ -26,7 +26,40 @@ const NAMES: usize = 10_000;
 pub(crate) async fn run(world: &World) -> Result<Vec<Row>> {
     let nodes = world.sizes.filtered_nodes;
     let inventory = inventory(nodes)?;
+    let one = |filter: NodeFilter| NodeFilterSet {
+        filter_set_type: FilterType::Intersection,
+        filter_set: vec![filter],
+    };
+    let none = || empty(FilterType::Intersection);
     let filters = [
+        (
+            "one name",
+            one(NodeFilter {
+                node_names: vec![node_name(nodes / 2)],
+                ..none()
+            }),
+        ),
+        (
+            "one tag",
+            one(NodeFilter {
+                node_tags: vec!["tag-1".to_owned()],
+                ..none()
+            }),
+        ),
+        (
+            "one label",
+            one(NodeFilter {
+                node_labels: pairs([("color", "color-1")]),
+                ..none()
+            }),
+        ),
+        (
+            "one rack",
+            one(NodeFilter {
+                rack_names: vec!["rack-7".to_owned()],
+                ..none()
+            }),
+        ),
         ("labels, tags and rack labels, intersected", labels()),
         ("two filters that select nearly everything, united", most()),
         ("10,000 names", names(nodes)),
