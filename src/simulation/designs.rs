@@ -51,6 +51,10 @@ impl DesignSource for Memory {
         })
     }
 
+    async fn validate(&self, design_ref: &str) -> Result<LoadedDesign, DesignFailure> {
+        DesignSource::load(self, design_ref).await
+    }
+
     async fn stored(&self, _: &str, bytes: Vec<u8>) -> Result<Arc<Inventory>, DesignFailure> {
         let site = String::from_utf8(bytes).expect("what was stored is a name");
         Ok(self.inventory(&site))
