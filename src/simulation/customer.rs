@@ -22,8 +22,8 @@ use crate::proto::v1::{
 };
 use crate::random::{self, simulated::draw};
 
-/// The bound of a call, and of the silence of a stream: heartbeats come every five seconds.
-const CALL_BOUND: Duration = Duration::from_secs(8);
+/// How long a connection may be silent, and a stream: heartbeats come every five seconds.
+const CONNECTION_BOUND: Duration = Duration::from_secs(2);
 const SILENCE_BOUND: Duration = Duration::from_secs(12);
 
 /// The pause before another replica is asked.
@@ -51,6 +51,8 @@ pub(super) struct Wish {
     pub(super) after: Duration,
     /// When the task is to be stopped, counted from its creation.
     pub(super) stop_after: Option<Duration>,
+    /// How many messages of a stream its client reads at the most before it leaves and comes back.
+    pub(super) patience: usize,
 }
 
 /// A client of several replicas.
@@ -65,7 +67,9 @@ impl Customer {
         let connect = |host: &String| {
             let host = host.clone();
             let endpoint = Endpoint::from_shared(format!("http://{host}:{PORT}"));
-            let endpoint = endpoint.expect("a host makes a URL").timeout(CALL_BOUND);
+            // Without a bound of their own: calls end when the database is given up, or the connection. For
+            // how long a call that was given up is remembered is measured on the real clock by h2.
+            let endpoint = endpoint.expect("a host makes a URL");
             let connector = tower::service_fn(move |_| {
                 let host = host.clone();
                 async move {
@@ -73,9 +77,9 @@ impl Customer {
                 }
             });
             let channel = endpoint
-                .connect_timeout(CALL_BOUND / 4)
-                .http2_keep_alive_interval(CALL_BOUND / 4)
-                .keep_alive_timeout(CALL_BOUND / 4)
+                .connect_timeout(CONNECTION_BOUND)
+                .http2_keep_alive_interval(CONNECTION_BOUND)
+                .keep_alive_timeout(CONNECTION_BOUND)
                 .connect_with_connector_lazy(connector);
             TaskServiceClient::new(channel)
         };
@@ -111,11 +115,14 @@ impl Customer {
         };
         if let Some(after) = wish.stop_after {
             let (stopping, following) = (self.stop(&task_id, after), self.follow_elsewhere());
-            let (stopped, followed) = tokio::join!(stopping, following.follow(&mut story));
+            let (stopped, followed) =
+                tokio::join!(stopping, following.follow(&mut story, wish.patience));
             stopped?;
             followed?;
         } else {
-            self.follow_elsewhere().follow(&mut story).await?;
+            self.follow_elsewhere()
+                .follow(&mut story, wish.patience)
+                .await?;
         }
         story.end = Some(self.get(&task_id).await?);
         let end = story.end.as_ref().map(Task::status);
@@ -173,12 +180,13 @@ impl Customer {
     }
 
     /// Follows a task to its end, whatever happens to its streams.
-    async fn follow(mut self, story: &mut Story) -> Result<(), String> {
+    async fn follow(mut self, story: &mut Story, patience: usize) -> Result<(), String> {
         let mut checker = Checker::new(Scope::Task(story.task_id.clone()));
         let mut token = String::new();
         while !checker.is_over() {
             // Some leave in the middle and come back.
-            let leave = draw(|dice| dice.random_range(1..60)).expect("a simulation");
+            let leave =
+                draw(|dice| dice.random_range(patience / 60..=patience)).expect("a simulation");
             match self
                 .one_stream(story, &mut checker, &mut token, leave)
                 .await

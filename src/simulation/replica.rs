@@ -34,6 +34,9 @@ pub(super) const PORT: u16 = 8680;
 /// How long a process takes to be started again.
 const RESTART: Duration = Duration::from_millis(200);
 
+/// How long what is told last takes to the peers at the most.
+const FAREWELL: Duration = Duration::from_millis(100);
+
 /// How long peers may be silent on a connection before it is given up.
 const KEEPALIVE: Duration = Duration::from_secs(2);
 
@@ -96,16 +99,13 @@ impl Replica {
         let options = tasks::Options::default();
         let tasks = Tasks::new(store.clone(), hub.clone(), designs, options);
         let api = api::routes(tasks).await?;
-        let closing = CancellationToken::new();
+        // Not shut down by itself: it would draw by a chance of its own what comes first then.
         let serving = tokio::spawn(
             tonic::transport::Server::builder()
                 .http2_keepalive_interval(Some(KEEPALIVE))
                 .http2_keepalive_timeout(Some(KEEPALIVE))
                 .add_routes(api.routes)
-                .serve_with_incoming_shutdown(
-                    incoming(listener),
-                    closing.clone().cancelled_owned(),
-                ),
+                .serve_with_incoming(incoming(listener)),
         );
         api.health.serving().await;
         let failed = executor.failed();
@@ -117,8 +117,8 @@ impl Replica {
         let executor = tokio::spawn(executor.drain());
         hub.drain();
         api.health.end().await;
-        closing.cancel();
         executor.await?;
+        sleep(FAREWELL).await;
         serving.abort();
         hub_handle.stop().await?;
         store.close().await;

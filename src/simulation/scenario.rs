@@ -26,7 +26,7 @@ use crate::store::model::conformance::fold::assert_tells_the_state;
 use crate::store::model::{Direct, Memory};
 
 /// What time goes on by. Within it each host runs alone.
-const TICK: Duration = Duration::from_millis(10);
+const TICK: Duration = Duration::from_millis(20);
 
 /// When a world that has not come to its end is stuck: many times longer than any does.
 const STUCK: Duration = Duration::from_secs(240);
