@@ -23,10 +23,14 @@ pub struct Target {
 }
 
 /// Every target.
-pub const TARGETS: [Target; 6] = [
+pub const TARGETS: [Target; 7] = [
     Target {
         name: "design",
         read: design::fuzz::design,
+    },
+    Target {
+        name: "reference",
+        read: design::fuzz::reference,
     },
     Target {
         name: "node_filter",

@@ -8,6 +8,8 @@ mod random;
 pub mod secret;
 mod seeded;
 
+pub mod access;
+
 pub mod store;
 
 pub mod design;

@@ -33,6 +33,10 @@ pub(crate) enum Bug {
     SwallowedStoreError,
     /// A recovery begins again whatever it finds running.
     RepeatOnRecovery,
+    /// Whoever is known may do everything.
+    IgnoredRole,
+    /// A stream goes on although its caller was struck off the roster.
+    KeptStream,
 }
 
 /// Whether `bug` is the one that was asked for.
@@ -68,6 +72,8 @@ impl Bug {
             Self::CancelledBegin => "cancelled_begin",
             Self::SwallowedStoreError => "swallowed_store_error",
             Self::RepeatOnRecovery => "repeat_on_recovery",
+            Self::IgnoredRole => "ignored_role",
+            Self::KeptStream => "kept_stream",
         }
     }
 }
@@ -76,7 +82,7 @@ impl Bug {
 mod tests {
     use super::*;
 
-    const ALL: [Bug; 13] = [
+    const ALL: [Bug; 15] = [
         Bug::UnfencedWrite,
         Bug::RenewalAfterExpiry,
         Bug::ClockBeforeWrites,
@@ -90,6 +96,8 @@ mod tests {
         Bug::CancelledBegin,
         Bug::SwallowedStoreError,
         Bug::RepeatOnRecovery,
+        Bug::IgnoredRole,
+        Bug::KeptStream,
     ];
 
     /// The names in the table of `scripts/prove-tests`, each once.

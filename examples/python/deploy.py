@@ -8,6 +8,7 @@ this program: started again with the same --request-id it finds the same deploym
 from __future__ import annotations
 
 import argparse
+import pathlib
 import sys
 import uuid
 
@@ -58,7 +59,9 @@ def main() -> int:
         request.node_filter.CopyFrom(NodeFilterSet(filter_set_type=FILTER_TYPE_INTERSECTION, filter_set=[nodes]))
     note(f"request {request.request_id}")
     try:
-        with connect(arguments.server) as channel:
+        ca = arguments.ca_file.read_bytes() if arguments.ca_file else None
+        token = arguments.token_file.read_text().strip() if arguments.token_file else None
+        with connect(arguments.server, ca=ca, token=token) as channel:
             return deploy(TaskServiceStub(channel), request)
     except grpc.RpcError as error:
         note(f"error: {Failure.of(error)}")
@@ -164,6 +167,10 @@ def parse() -> argparse.Namespace:
         metavar="UUID",
         help="the same id finds the same deployment (default: a new one)",
     )
+    parser.add_argument(
+        "--ca-file", type=pathlib.Path, metavar="FILE", help="authority of the server, PEM (default: no encryption)"
+    )
+    parser.add_argument("--token-file", type=pathlib.Path, metavar="FILE", help="token to show (default: none)")
     return parser.parse_args()
 
 

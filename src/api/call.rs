@@ -1,14 +1,17 @@
 //! One call: its id, and who makes it.
 
 use std::fmt;
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use tonic::Request;
 use tonic::metadata::MetadataMap;
 use uuid::Uuid;
 
-use super::identity;
+use super::identity::identity;
+use super::status::Failure;
 use super::violations::{Check, Violations};
+use crate::access::Certificate;
 use crate::tasks::Caller;
 
 /// The request metadata that joins a call with its caller's own logs. The second is how clients of the
@@ -46,20 +49,29 @@ impl fmt::Display for CallId {
     }
 }
 
-/// Closes the connection that a call came by. The composition root puts it into the extensions of every
-/// request; without it a dead connection is left to the transport's keepalive.
+/// The other end of the connection that a call came by. The composition root puts it into the extensions
+/// of every request; without it a dead connection is left to the transport's keepalive.
 #[derive(Clone)]
-pub struct CloseConnection(pub Arc<dyn Fn() + Send + Sync>);
+pub struct Peer {
+    /// Where it is.
+    pub address: SocketAddr,
+    /// The client certificate that the handshake has verified.
+    pub certificate: Option<Arc<Certificate>>,
+    /// Closes the connection.
+    pub close: Arc<dyn Fn() + Send + Sync>,
+}
 
 /// Who makes the call. A correlation id that breaks its rules is recorded in `check`.
-pub(super) fn caller<T>(check: &mut Check, request: &Request<T>) -> Caller {
-    Caller {
-        actor: identity::actor(request),
+pub(super) fn caller<T>(check: &mut Check, request: &Request<T>) -> Result<Caller, Failure> {
+    let identity = identity(request)?;
+    Ok(Caller {
+        actor: identity.name,
+        role: identity.role,
         correlation_id: correlation_id(request.metadata()).unwrap_or_else(|violations| {
             check.absorb(violations);
             None
         }),
-    }
+    })
 }
 
 fn correlation_id(metadata: &MetadataMap) -> Result<Option<Arc<str>>, Violations> {

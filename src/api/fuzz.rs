@@ -51,6 +51,7 @@ pub(crate) fn create_task(bytes: &[u8]) {
 pub(crate) fn created(message: v1::CreateTaskRequest) {
     let policy = ReferencePolicy {
         file_roots: vec![PathBuf::from("/designs")],
+        ..ReferencePolicy::default()
     };
     let allowed = |uri: &str| match Reference::parse(uri, &policy) {
         Ok(_) => Ok(()),
@@ -141,6 +142,7 @@ fn inventory() -> Option<Inventory> {
         tags: BTreeSet::from(["t".to_owned()]),
         labels: BTreeMap::from([("color".to_owned(), color.to_owned())]),
         oob_type: None,
+        ..Node::default()
     };
     let racks = BTreeMap::from([(
         "r1".to_owned(),

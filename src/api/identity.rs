@@ -1,15 +1,12 @@
-//! Who a call is made by.
-//!
-//! Nobody is authenticated, so everybody is anonymous. No header names an actor: an identity is verified
-//! or it is none.
-
-use std::sync::Arc;
+//! Who a call is made by: whom the [gate](super::gate) let pass. No header names an actor.
 
 use tonic::Request;
 
-use crate::domain::ANONYMOUS_ACTOR;
+use super::status::Failure;
+use crate::access::Identity;
 
-/// The actor of a call.
-pub(super) fn actor<T>(_request: &Request<T>) -> Arc<str> {
-    Arc::from(ANONYMOUS_ACTOR)
+/// The caller, as the gate knows them. Without a gate there is no caller, and nothing is allowed.
+pub(super) fn identity<T>(request: &Request<T>) -> Result<Identity, Failure> {
+    let identity = request.extensions().get::<Identity>();
+    identity.cloned().ok_or(Failure::Unauthenticated)
 }

@@ -18,6 +18,14 @@ pub mod call;
 
 mod identity;
 
+mod gate;
+
+mod gated_body;
+
+mod rules;
+
+mod refusals;
+
 mod requests;
 
 mod validate;
@@ -55,5 +63,5 @@ mod trace_call;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod fuzz;
 
-pub use call::CloseConnection;
+pub use call::Peer;
 pub use routes::{Api, Health, SERVICE_NAMES, routes};

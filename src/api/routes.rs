@@ -9,9 +9,11 @@ use tonic_web::GrpcWebLayer;
 use tower::layer::util::Stack;
 
 use super::design_service::DesignApi;
+use super::gate::GateLayer;
 use super::task_service::TaskApi;
 use super::trace_call::TraceCallLayer;
 use super::transport_errors::TransportErrorsLayer;
+use crate::access::Access;
 use crate::proto::FILE_DESCRIPTOR_SET;
 use crate::proto::v1::design_service_server::DesignServiceServer;
 use crate::proto::v1::task_service_server::TaskServiceServer;
@@ -65,12 +67,12 @@ impl Health {
 }
 
 /// Puts together what is served on the port: the services of the contract, health, reflection (v1 and
-/// v1alpha), and gRPC-Web for all of them. Health says not serving until it is told otherwise.
+/// v1alpha), and gRPC-Web for all of them, for those whom `access` admits. Health says not serving until it is told otherwise.
 ///
 /// # Errors
 ///
 /// The descriptors that were built into the program cannot be read.
-pub async fn routes(tasks: Tasks) -> Result<Api, tonic_reflection::server::Error> {
+pub async fn routes(tasks: Tasks, access: Access) -> Result<Api, tonic_reflection::server::Error> {
     let (reporter, health_service) = health_reporter();
     let health = Health(reporter);
     health.not_serving().await;
@@ -85,7 +87,9 @@ pub async fn routes(tasks: Tasks) -> Result<Api, tonic_reflection::server::Error
         .add_service(health_service)
         .add_service(reflection().build_v1()?)
         .add_service(reflection().build_v1alpha()?);
-    let routes = Routes::from(routes.into_axum_router().layer(GrpcWebLayer::new())).prepare();
+    // The gate is before everything, unknown methods as well; its refusals are told to browsers too.
+    let router = routes.into_axum_router().layer(GateLayer::new(access));
+    let routes = Routes::from(router.layer(GrpcWebLayer::new())).prepare();
     Ok(Api { routes, health })
 }
 

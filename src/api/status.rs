@@ -12,8 +12,9 @@ use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, FieldViolation, PreconditionViolation, StatusExt as _};
 
 use super::call::CallId;
+use super::refusals::AUDIT;
 use super::violations::Violations;
-use crate::domain::TaskId;
+use crate::domain::{Role, TaskId};
 use crate::proto::v1::ErrorReason;
 use crate::store;
 use crate::tasks::{self, DesignError, Refusal};
@@ -54,6 +55,17 @@ pub(super) enum Failure {
     /// The request is no encoding of its message; why.
     #[error("decode the request: {0}")]
     Undecodable(String),
+    /// The caller is not known.
+    #[error("know the caller")]
+    Unauthenticated,
+    /// The caller is known and may not call this; what would take a greater role, if there is one.
+    #[error("allow the call")]
+    Denied {
+        /// The caller's role.
+        role: Role,
+        /// The role it takes; none: nobody may.
+        needed: Option<Role>,
+    },
     /// The request is larger than a server accepts.
     #[error("accept a request of this size")]
     TooLarge,
@@ -78,6 +90,14 @@ impl Failure {
                 format!("the request cannot be decoded: {why}"),
             )
             .status(),
+            // The same whatever is wrong: it tells a stranger nothing.
+            Self::Unauthenticated => Answer::new(
+                Code::Unauthenticated,
+                ErrorReason::Unauthenticated,
+                "a valid credential is needed",
+            )
+            .status(),
+            Self::Denied { role, needed } => denied(role, needed),
             Self::TooLarge => Answer::new(
                 Code::InvalidArgument,
                 ErrorReason::RequestTooLarge,
@@ -98,6 +118,22 @@ fn of_tasks(error: tasks::Error, call: CallId) -> Status {
         .resource(task_id)
         .status(),
         tasks::Error::Purged(task_id) => purged(task_id),
+        tasks::Error::Denied {
+            actor,
+            role,
+            needed,
+        } => {
+            tracing::warn!(
+                target: AUDIT,
+                request_id = %call,
+                actor = &*actor,
+                role = role.token(),
+                needed = needed.token(),
+                decision = "denied",
+                "call refused"
+            );
+            denied(role, Some(needed))
+        }
         tasks::Error::Refused { task_id, refusal } => Answer::new(
             Code::FailedPrecondition,
             ErrorReason::TaskState,
@@ -148,6 +184,24 @@ fn of_tasks(error: tasks::Error, call: CallId) -> Status {
         tasks::Error::Store(error) => of_store(&error, call),
         tasks::Error::Interrupted(error) => internal(&error, call),
     }
+}
+
+fn denied(role: Role, needed: Option<Role>) -> Status {
+    let message = match needed {
+        Some(needed) => format!("this takes the role {needed}; the caller has {role}"),
+        None => "no role may call this method".to_owned(),
+    };
+    let answer = Answer::new(
+        Code::PermissionDenied,
+        ErrorReason::PermissionDenied,
+        message,
+    )
+    .metadata("role", role);
+    match needed {
+        Some(needed) => answer.metadata("needed_role", needed),
+        None => answer,
+    }
+    .status()
 }
 
 fn purged(task_id: TaskId) -> Status {

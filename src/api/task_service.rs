@@ -4,8 +4,7 @@ use prost::Message as _;
 use tonic::metadata::MetadataValue;
 use tonic::{Request, Response, Status};
 
-use super::call::{CallId, CloseConnection, caller};
-use super::convert;
+use super::call::{CallId, Peer, caller};
 use super::page_token::{Arguments, TaskPage};
 use super::requests::Delivery;
 use super::size::{Budget, ENTRY_OVERHEAD};
@@ -13,6 +12,7 @@ use super::status::Failure;
 use super::validate;
 use super::violations::Check;
 use super::watch_stream::WatchStream;
+use super::{convert, enums};
 use crate::domain::TaskId;
 use crate::proto::v1;
 use crate::proto::v1::task_service_server::TaskService;
@@ -37,7 +37,11 @@ impl TaskApi {
 
     async fn create(&self, request: Request<v1::CreateTaskRequest>) -> Answer<v1::Task> {
         let mut check = Check::default();
-        let caller = caller(&mut check, &request);
+        let caller = caller(&mut check, &request)?;
+        // Before the rest is looked at: what is wrong with it is nothing to a caller who may not ask.
+        if let Some(action) = enums::action(request.get_ref().action()) {
+            caller.may_run(action)?;
+        }
         let create = validate::create_task(check, request.into_inner(), &|design_ref| {
             self.tasks.check_design_ref(design_ref)
         })?;
@@ -190,29 +194,23 @@ impl TaskApi {
     }
 
     async fn watch_one(&self, request: Request<v1::WatchTaskRequest>) -> Answer<WatchStream> {
-        let connection = request.extensions().get().cloned();
+        let peer = request.extensions().get().cloned();
         let call = CallId::of(&request);
         let watch = validate::watch_task(request.into_inner())?;
         let scope = Scope::Task {
             task_id: watch.task_id,
             max_depth: watch.max_depth,
         };
-        self.open(scope, watch.delivery, Some(watch.task_id), connection, call)
+        self.open(scope, watch.delivery, Some(watch.task_id), peer, call)
             .await
     }
 
     async fn watch_many(&self, request: Request<v1::WatchTasksRequest>) -> Answer<WatchStream> {
-        let connection = request.extensions().get().cloned();
+        let peer = request.extensions().get().cloned();
         let call = CallId::of(&request);
         let watch = validate::watch_tasks(request.into_inner())?;
-        self.open(
-            Scope::Fleet(watch.filter),
-            watch.delivery,
-            None,
-            connection,
-            call,
-        )
-        .await
+        self.open(Scope::Fleet(watch.filter), watch.delivery, None, peer, call)
+            .await
     }
 
     async fn open(
@@ -220,7 +218,7 @@ impl TaskApi {
         scope: Scope,
         delivery: Delivery,
         watched: Option<TaskId>,
-        connection: Option<CloseConnection>,
+        peer: Option<Peer>,
         call: CallId,
     ) -> Answer<WatchStream> {
         let watching = self
@@ -230,7 +228,7 @@ impl TaskApi {
                 start: delivery.start,
                 include_messages: delivery.include_messages,
                 heartbeat_interval: delivery.heartbeat_interval,
-                on_dead: connection.map(|connection| connection.0),
+                on_dead: peer.map(|peer| peer.close),
             })
             .await?;
         Ok(Response::new(WatchStream::new(watching, watched, call)))
@@ -247,7 +245,7 @@ impl TaskApi {
 
     async fn terminate(&self, request: Request<v1::TerminateTaskRequest>) -> Answer<v1::Task> {
         let mut check = Check::default();
-        let caller = caller(&mut check, &request);
+        let caller = caller(&mut check, &request)?;
         let terminate = validate::terminate_task(check, request.into_inner())?;
         let task = self
             .tasks
@@ -263,7 +261,7 @@ impl TaskApi {
 
     async fn retry(&self, request: Request<v1::RetryTaskRequest>) -> Answer<v1::Task> {
         let mut check = Check::default();
-        let caller = caller(&mut check, &request);
+        let caller = caller(&mut check, &request)?;
         let retry = validate::retry_task(check, request.get_ref())?;
         let submitted = self.tasks.retry(caller, retry).await?;
         Ok(submitted_task(&submitted))
@@ -274,7 +272,7 @@ impl TaskApi {
         request: Request<v1::PurgeTasksRequest>,
     ) -> Answer<v1::PurgeTasksResponse> {
         let mut check = Check::default();
-        let caller = caller(&mut check, &request);
+        let caller = caller(&mut check, &request)?;
         let purge = validate::purge_tasks(check, request.into_inner())?;
         let purged = self.tasks.purge(caller, purge).await?;
         Ok(Response::new(v1::PurgeTasksResponse {

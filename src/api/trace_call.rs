@@ -1,4 +1,4 @@
-//! One span for each call: which RPC, which id, how it ended.
+//! One span for each call: which RPC, which id, whose, how it ended.
 //!
 //! The code of a call is known at its last frame. So the response's body is watched until its trailers
 //! come, or until it is dropped without them because its reader went away.
@@ -17,6 +17,7 @@ use tower::{Layer, Service};
 use tracing::{Instrument as _, Span, field};
 
 use super::call::CallId;
+use crate::access::Identity;
 
 /// Puts [`TraceCall`] around a service.
 #[derive(Clone, Copy, Debug, Default)]
@@ -56,6 +57,7 @@ where
             "call",
             rpc = request.uri().path(),
             request_id = %call,
+            actor = request.extensions().get::<Identity>().map(|identity| &*identity.name),
             code = field::Empty,
         );
         // Begun before the handler, so that a caller who leaves while it works is seen too.

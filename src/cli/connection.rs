@@ -7,10 +7,12 @@
 use std::time::Duration;
 
 use clap::Args;
+use tonic::service::interceptor::InterceptedService;
 use tonic::transport::{Channel, Endpoint};
 use tonic::{Response, Status};
 
 use super::Error;
+use super::credentials::{CredentialArgs, ShowToken};
 use super::error::is_passing;
 use super::program::Program;
 use crate::proto::v1::design_service_client::DesignServiceClient;
@@ -45,35 +47,49 @@ pub(super) struct ServerArgs {
         default_value = DEFAULT_URL
     )]
     server: String,
+    #[command(flatten)]
+    credentials: CredentialArgs,
 }
+
+/// A connection that shows who uses it.
+pub type Link = InterceptedService<Channel, ShowToken>;
 
 impl ServerArgs {
     /// This program, as it is called for the same server.
     pub(super) fn program(&self) -> Program {
-        Program::for_server(&self.server)
+        Program::for_server(&self.server).with_flags(&self.credentials.flags())
     }
 
-    pub(super) fn tasks(&self) -> Result<TaskServiceClient<Channel>, Error> {
-        Ok(TaskServiceClient::new(channel(&self.server)?))
+    pub(super) fn tasks(&self) -> Result<TaskServiceClient<Link>, Error> {
+        Ok(TaskServiceClient::new(link(
+            &self.server,
+            &self.credentials,
+        )?))
     }
 
-    pub(super) fn designs(&self) -> Result<DesignServiceClient<Channel>, Error> {
-        Ok(DesignServiceClient::new(channel(&self.server)?))
+    pub(super) fn designs(&self) -> Result<DesignServiceClient<Link>, Error> {
+        Ok(DesignServiceClient::new(link(
+            &self.server,
+            &self.credentials,
+        )?))
     }
 }
 
-/// A channel that connects with the first call, and again after each loss.
-pub(super) fn channel(url: &str) -> Result<Channel, Error> {
+/// A connection that is opened with the first call, and again after each loss.
+pub(super) fn link(url: &str, credentials: &CredentialArgs) -> Result<Link, Error> {
     let endpoint = Endpoint::from_shared(url.to_owned()).map_err(|source| Error::ServerUrl {
         url: url.to_owned(),
         source,
     })?;
-    Ok(endpoint
+    let show = credentials.shown_to(endpoint.uri())?;
+    let channel = credentials
+        .encrypt(endpoint)?
         .connect_timeout(CONNECT_TIMEOUT)
         .timeout(ANSWER_TIMEOUT)
         .http2_keep_alive_interval(KEEPALIVE)
         .keep_alive_timeout(KEEPALIVE)
-        .connect_lazy())
+        .connect_lazy();
+    Ok(InterceptedService::new(channel, show))
 }
 
 /// Makes a call that may be repeated, and repeats it while the failure is one that passes.

@@ -13,6 +13,7 @@ use tonic_types::StatusExt as _;
 
 use super::document::DocumentError;
 use super::output;
+use crate::access::token::NoRandomness;
 use crate::config::{Problems, duration};
 use crate::server::{self, log::LogError};
 use crate::store;
@@ -102,6 +103,9 @@ pub enum Error {
     /// The database cannot be looked after.
     #[error(transparent)]
     Store(#[from] store::OpenError),
+    /// A token cannot be made.
+    #[error("make a token")]
+    Token(#[source] NoRandomness),
     /// Signals cannot be received.
     #[error("receive signals")]
     Signals(#[source] io::Error),
@@ -171,11 +175,17 @@ pub(super) fn in_words(status: &tonic::Status) -> String {
     let Some(reason) = reason(status) else {
         // Not a word from Drydock: the connection failed, or something in between answered.
         return match status.source() {
-            Some(source) => format!("reach the server: {}", with_causes(source)),
+            Some(source) => {
+                let hint = hint(source).map_or_else(String::new, |hint| format!("\n  {hint}"));
+                format!("reach the server: {}{hint}", with_causes(source))
+            }
             None => format!("{} ({})", status.message(), code_name(status.code())),
         };
     };
     let mut text = format!("{} ({reason})", status.message());
+    if status.code() == tonic::Code::Unauthenticated {
+        text.push_str("\n  show a token with --token-file, or a certificate with --client-cert and --client-key");
+    }
     let details = status.get_error_details();
     let fields = details
         .bad_request()
@@ -212,6 +222,35 @@ pub(super) fn in_words(status: &tonic::Status) -> String {
 pub(super) fn reason(status: &tonic::Status) -> Option<String> {
     let details = status.get_error_details();
     details.error_info().map(|info| info.reason.clone())
+}
+
+/// What to try where TLS does not come about.
+fn hint(error: &(dyn std::error::Error + 'static)) -> Option<&'static str> {
+    let mut cause = Some(error);
+    while let Some(error) = cause {
+        // An I/O error does not name what it wraps as its cause, but the cause of that.
+        let inner = error
+            .downcast_ref::<io::Error>()
+            .and_then(io::Error::get_ref)
+            .and_then(|inner| inner.downcast_ref::<rustls::Error>());
+        match inner.or_else(|| error.downcast_ref()) {
+            Some(rustls::Error::InvalidMessage(_)) => {
+                return Some("it does not speak TLS there: is it http:// and not https://?");
+            }
+            Some(rustls::Error::InvalidCertificate(_)) => {
+                return Some(
+                    "its certificate is not believed: see --ca-file, and the name in --server",
+                );
+            }
+            Some(rustls::Error::AlertReceived(_)) => {
+                return Some("it broke off the handshake: see --client-cert and --client-key");
+            }
+            // Too many to have something to say about each.
+            Some(_) | None => {}
+        }
+        cause = error.source();
+    }
+    None
 }
 
 /// Whether the same call may succeed by itself after a while.

@@ -12,11 +12,11 @@
 use std::time::Duration;
 
 use tokio::time::Instant;
-use tonic::transport::Channel;
 use tonic::{Code, Status, Streaming};
 use tonic_types::StatusExt as _;
 
 use super::Error;
+use super::connection::Link;
 use super::error::{in_words, is_passing, reason};
 use crate::config::duration;
 use crate::proto::v1::task_event::Event;
@@ -61,7 +61,7 @@ pub enum Followed {
 
 /// A task being followed.
 pub struct Follow {
-    client: TaskServiceClient<Channel>,
+    client: TaskServiceClient<Link>,
     options: FollowOptions,
     stream: Option<Streaming<TaskEvent>>,
     outage: Option<Outage>,
@@ -79,7 +79,7 @@ struct Outage {
 impl Follow {
     /// Follows a task. Nothing is sent before [`Self::next`] is called.
     #[must_use]
-    pub fn new(client: TaskServiceClient<Channel>, options: FollowOptions) -> Self {
+    pub fn new(client: TaskServiceClient<Link>, options: FollowOptions) -> Self {
         Self {
             client,
             options,
@@ -228,12 +228,13 @@ mod tests {
     use tonic_types::ErrorDetails;
 
     use super::*;
-    use crate::cli::connection::channel;
+    use crate::cli::connection::link;
+    use crate::cli::credentials::CredentialArgs;
     use crate::proto::v1::{Heartbeat, Task};
 
     fn follow() -> Follow {
         Follow::new(
-            TaskServiceClient::new(channel("http://127.0.0.1:9").unwrap()),
+            TaskServiceClient::new(link("http://127.0.0.1:9", &CredentialArgs::default()).unwrap()),
             FollowOptions {
                 task_id: "t".to_owned(),
                 resume_token: "old".to_owned(),

@@ -7,7 +7,9 @@ mod output;
 
 mod error;
 
-mod connection;
+mod credentials;
+
+pub mod connection;
 
 mod program;
 
@@ -54,6 +56,8 @@ mod config;
 
 mod demo;
 
+mod access_token;
+
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -82,6 +86,9 @@ enum Command {
     /// Create, read, follow, stop and delete tasks
     #[command(subcommand)]
     Task(task::Command),
+    /// Make tokens for a server that knows its callers
+    #[command(subcommand)]
+    Token(access_token::Command),
     /// Look at the nodes of a design
     #[command(subcommand)]
     Node(node::Command),
@@ -100,6 +107,7 @@ impl Cli {
             Command::Config(command) => command.run(),
             Command::Demo(command) => command.run().await,
             Command::Task(command) => command.run().await,
+            Command::Token(command) => command.run(),
             Command::Node(command) => command.run().await,
             Command::Design(command) => command.run().await,
         };
@@ -134,6 +142,8 @@ mod tests {
             "drydock task list --status running --status queued --label a=b",
             "drydock task retry 3c9b --scope unfinished-nodes --watch",
             "drydock task purge --older-than 90d --label a=b --yes",
+            "drydock task list --server https://h --token-file t --ca-file c --client-cert a --client-key b",
+            "drydock token new ci --role operate --lifetime 90d",
             "drydock task purge --older-than 0s --dry-run -o json",
         ] {
             let parsed = Cli::try_parse_from(accepted.split(' '));
@@ -150,6 +160,10 @@ mod tests {
             "drydock task wait 3c9b --timeout 30",
             "drydock task purge",
             "drydock task purge --older-than 90",
+            "drydock task list --client-cert a",
+            "drydock token new ci",
+            "drydock token new ci --role admin",
+            "drydock token new anonymous --role read",
             "drydock task purge --older-than 90d --dry-run --yes",
         ] {
             assert!(

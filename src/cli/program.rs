@@ -1,5 +1,7 @@
 //! This program as it was called, so that the commands it proposes work when they are pasted.
 
+use std::path::Path;
+
 use super::connection::DEFAULT_URL;
 
 /// How this program is called, and for which server.
@@ -7,6 +9,8 @@ use super::connection::DEFAULT_URL;
 pub(super) struct Program {
     name: String,
     server: String,
+    /// Further flags, each with its value.
+    flags: Vec<(&'static str, String)>,
 }
 
 impl Program {
@@ -16,7 +20,16 @@ impl Program {
         Self {
             name: name.unwrap_or_else(|| "drydock".to_owned()),
             server: url.to_owned(),
+            flags: Vec::new(),
         }
+    }
+
+    /// The same, called with these flags, whose values are paths.
+    pub(super) fn with_flags(mut self, flags: &[(&'static str, &Path)]) -> Self {
+        let flags = flags.iter();
+        self.flags
+            .extend(flags.map(|(flag, path)| (*flag, path.display().to_string())));
+        self
     }
 
     /// This program, for whichever server it takes by itself.
@@ -27,11 +40,14 @@ impl Program {
     /// The whole command that does `what`.
     pub(super) fn call(&self, what: &str) -> String {
         let name = word(&self.name);
-        if self.server == DEFAULT_URL {
-            format!("{name} {what}")
-        } else {
-            format!("{name} {what} --server {}", word(&self.server))
+        let mut call = format!("{name} {what}");
+        if self.server != DEFAULT_URL {
+            call.push_str(&format!(" --server {}", word(&self.server)));
         }
+        for (flag, value) in &self.flags {
+            call.push_str(&format!(" {flag} {}", word(value)));
+        }
+        call
     }
 }
 
@@ -54,6 +70,7 @@ mod tests {
         let program = |server: &str| Program {
             name: "target/debug/drydock".to_owned(),
             server: server.to_owned(),
+            flags: Vec::new(),
         };
         assert_eq!(
             program(DEFAULT_URL).call("task list"),
@@ -62,6 +79,13 @@ mod tests {
         assert_eq!(
             program("http://[::1]:7").call("task list"),
             "target/debug/drydock task list --server 'http://[::1]:7'"
+        );
+        let path = Path::new("/run/a token");
+        assert_eq!(
+            program(DEFAULT_URL)
+                .with_flags(&[("--token-file", path)])
+                .call("task list"),
+            "target/debug/drydock task list --token-file '/run/a token'"
         );
         assert_eq!(word("it's here"), r"'it'\''s here'");
     }

@@ -26,8 +26,8 @@ use reader::Reader;
 pub use problem::{Origin, Problem, Problems};
 pub use reader::Key;
 pub use section::{
-    Database, Design, Drivers, Executor, Http2, Log, LogFormat, Migrate, NodeDriver, OobType,
-    Redfish, Retention, Secrets, Server, Simulated, Site, StepTimeouts, Tasks, Watch,
+    Auth, Database, Design, Drivers, Executor, Http2, Log, LogFormat, Migrate, NodeDriver, OobType,
+    Redfish, Retention, Secrets, Server, Simulated, Site, StepTimeouts, Tasks, Tls, Watch, Web,
 };
 
 /// Everything an operator can set.
@@ -35,6 +35,10 @@ pub use section::{
 pub struct Config {
     /// Where the server listens and keeps its data, and how it stops.
     pub server: Server,
+    /// Encryption of the listener; none: it speaks plaintext.
+    pub tls: Option<Tls>,
+    /// Who may call.
+    pub auth: Auth,
     /// The database.
     pub database: Database,
     /// Designs.
@@ -106,6 +110,8 @@ impl Config {
 
     fn read(reader: &mut Reader, default_data_dir: &DataDir) -> Self {
         let server = Server::read(reader, default_data_dir);
+        let tls = Tls::read(reader);
+        let auth = Auth::read(reader, &server, tls.as_ref());
         let database = Database::read(reader, &server.data_dir);
         let simulated = Simulated::read(reader, &server.data_dir);
         Self {
@@ -120,6 +126,8 @@ impl Config {
             sites: section::read_sites(reader),
             log: Log::read(reader),
             server,
+            tls,
+            auth,
             database,
             simulated,
         }

@@ -198,6 +198,33 @@ impl Reader {
             .unwrap_or_default()
     }
 
+    /// Texts that `parse` understands: an array in a file, separated by commas elsewhere. They are not
+    /// repeated in a problem, as one may be a secret.
+    pub(super) fn texts<T, E: Display>(
+        &mut self,
+        key: &str,
+        description: &str,
+        parse: impl Fn(&str) -> Result<T, E>,
+    ) -> Vec<T> {
+        let parse_all = |value: &Value| {
+            let texts: Vec<&str> = match value {
+                Value::List(texts) => texts.iter().map(String::as_str).collect(),
+                Value::Text(text) if text.is_empty() => Vec::new(),
+                Value::Text(text) => text.split(',').map(str::trim).collect(),
+                Value::Integer(_) | Value::Boolean(_) | Value::Other(_) => {
+                    return Err("must be an array of texts".to_owned());
+                }
+            };
+            let parsed = texts.iter().enumerate().map(|(at, text)| {
+                let place = at + 1;
+                parse(text).map_err(|error| format!("entry {place} {error}"))
+            });
+            parsed.collect::<Result<Vec<T>, String>>()
+        };
+        self.read(key, "none", description, parse_all)
+            .unwrap_or_default()
+    }
+
     /// A text that `parse` understands; none if it is not set. The text is not repeated in a problem, as it
     /// may be a secret.
     pub(super) fn text<T, E: Display>(

@@ -164,6 +164,43 @@ fn a_listener_beyond_loopback_needs_insecure() {
 }
 
 #[test]
+fn a_listener_beyond_loopback_needs_names_and_tls() {
+    let anywhere = ("server.listen", "0.0.0.0:50051");
+    let roster = ("auth.roster", "/etc/drydock/roster");
+    let certificate = ("tls.certificate", "/etc/drydock/tls.pem");
+    let key = ("tls.key", "/etc/drydock/tls.key");
+    let client_ca = ("tls.client_ca", "/etc/drydock/ca.pem");
+    let insecure = ("server.insecure", "true");
+    let load = |settings: &[(&'static str, &str)]| {
+        let flags = settings.iter().map(|(key, value)| flag("x", key, value));
+        let loaded = Config::load(&Sources {
+            flags: flags.collect(),
+            ..Sources::default()
+        });
+        loaded.map(drop).map_err(|problems| problems.to_string())
+    };
+    assert_eq!(load(&[roster]), Ok(()), "on loopback nobody listens in");
+    assert_eq!(load(&[certificate, key]), Ok(()));
+    assert_eq!(
+        load(&[anywhere, roster, certificate, key, client_ca]),
+        Ok(())
+    );
+    assert_eq!(load(&[anywhere, certificate, key, insecure]), Ok(()));
+    for (settings, problem) in [
+        (&[anywhere, certificate, key][..], "nobody is authenticated"),
+        (&[anywhere, roster], "in clear"),
+        (&[anywhere, roster, insecure], "in clear"),
+        (&[certificate], "go together"),
+        (&[key], "go together"),
+        (&[roster, client_ca], "needs `tls.certificate`"),
+        (&[certificate, key, client_ca], "needs `auth.roster`"),
+    ] {
+        let refused = load(settings).expect_err(problem);
+        assert!(refused.contains(problem), "{refused}");
+    }
+}
+
+#[test]
 fn a_variable_under_two_names_is_refused() {
     let told = problems(&Sources {
         environment: environment(&[

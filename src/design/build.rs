@@ -31,9 +31,9 @@ const MAX_DESIGN_VALUES: usize = 8_000_000;
 pub(super) fn build(files: &[SourceFile], deadline: Deadline) -> Result<Design, LoadError> {
     let mut findings = Findings::default();
     let read = read(files, deadline, &mut findings)?;
-    let site = site::site(&read.documents, &read.broken, &mut findings);
+    let inventory = site::inventory(&read.documents, &read.broken, &mut findings, drop);
     deadline.check().map_err(LoadError::Unavailable)?;
-    match site.inventory {
+    match inventory {
         Some(inventory) => design(&read, inventory, findings.finish()),
         None => Err(LoadError::Invalid(findings.finish())),
     }
@@ -102,8 +102,8 @@ pub(super) fn design(
 pub(super) fn rebuild(stored: Bytes) -> Result<Design, StoredError> {
     let (digest, documents) = stored::decode(&stored)?;
     let mut findings = Findings::default();
-    let site = site::site(&documents, &BTreeSet::new(), &mut findings);
-    let inventory = site.inventory.ok_or_else(|| {
+    let inventory = site::inventory(&documents, &BTreeSet::new(), &mut findings, drop);
+    let inventory = inventory.ok_or_else(|| {
         let first = findings.finish().first().map(Finding::to_string);
         StoredError::Inventory(first.unwrap_or_default())
     })?;

@@ -1,11 +1,14 @@
 //! Removes credentials from documents before anything else sees them.
 //!
-//! What is kept of a design, and everything computed from it, is without credentials; a driver
-//! that needs one reads it from the reference again. What counts as a credential is decided by
+//! What is kept of a design, and everything computed from it, is without credentials; where one is
+//! needed, the design names it, `secret://NAME`, and it is looked up when it is used. What counts as a credential is decided by
 //! the name of its key, by user information in a URI, and by the header of a private key. The
 //! rule is one for all kinds of documents, so that a field added later is covered too.
 
 use serde_json::{Map, Value};
+
+use super::path::{Path, Step};
+use crate::domain::SecretReference;
 
 /// Stands where a credential was, so that later rules still see that one was given.
 pub(super) const REMOVED: &str = "";
@@ -38,48 +41,100 @@ const PAIRS: [[&str; 2]; 4] = [
 /// How a PEM block with a private key begins, after the algorithm.
 const PRIVATE_KEY: &str = "PRIVATE KEY-----";
 
-/// Removes every credential in `body`, at any depth, and answers how many values it now has.
-///
-/// Recursion is as deep as the parser lets documents be.
-pub(super) fn remove(body: &mut Map<String, Value>) -> usize {
-    let mut values = 1;
-    let mut renamed = Vec::new();
-    for (key, value) in body.iter_mut() {
-        if names_a_credential(key) {
-            // What was never set stays visibly so.
-            if !value.is_null() {
-                *value = Value::String(REMOVED.to_owned());
-            }
-            values += 1;
-        } else {
-            values += remove_from(value);
-        }
-        if let Some(clean) = without_userinfo(key) {
-            renamed.push((key.clone(), clean));
-        }
-    }
-    for (key, clean) in renamed {
-        if let Some(value) = body.remove(&key) {
-            body.insert(clean, value);
-        }
-    }
-    values
+/// Places of removed credentials kept of one document: nobody mends more of it at once.
+const MAX_PLACES: usize = 100;
+
+/// What came of removing the credentials of a document.
+#[derive(Debug, Default)]
+pub(super) struct Removal {
+    /// How many scalars, lists and maps the body consists of now.
+    pub(super) values: usize,
+    /// Where credentials stood, the first hundred.
+    pub(super) places: Vec<Path>,
+    here: Path,
 }
 
-fn remove_from(value: &mut Value) -> usize {
-    match value {
-        Value::Object(map) => remove(map),
-        Value::Array(items) => 1 + items.iter_mut().map(remove_from).sum::<usize>(),
-        Value::String(text) => {
-            if text.contains(PRIVATE_KEY) {
-                REMOVED.clone_into(text);
-            } else if let Some(clean) = without_userinfo(text) {
-                *text = clean;
+/// Removes every credential in `body`, at any depth, but references to secrets.
+pub(super) fn remove(body: &mut Map<String, Value>) -> Removal {
+    let mut removal = Removal::default();
+    removal.remove(body);
+    removal
+}
+
+impl Removal {
+    /// Recursion is as deep as the parser lets documents be.
+    fn remove(&mut self, fields: &mut Map<String, Value>) {
+        self.values += 1;
+        let mut renamed = Vec::new();
+        for (key, value) in fields.iter_mut() {
+            self.here.push(Step::Field(key.clone()));
+            if !names_a_credential(key) {
+                self.remove_from(value);
+            } else if is_reference(value) {
+                self.values += 1;
+            } else {
+                self.values += 1;
+                // What was never set stays visibly so.
+                if !value.is_null() {
+                    self.removed(value);
+                }
             }
-            1
+            self.here.pop();
+            if let Some(clean) = without_userinfo(key) {
+                renamed.push((key.clone(), clean));
+            }
         }
-        Value::Null | Value::Bool(_) | Value::Number(_) => 1,
+        for (key, clean) in renamed {
+            if let Some(value) = fields.remove(&key) {
+                fields.insert(clean, value);
+            }
+        }
     }
+
+    fn remove_from(&mut self, value: &mut Value) {
+        match value {
+            Value::Object(fields) => self.remove(fields),
+            Value::Array(items) => {
+                self.values += 1;
+                for (at, item) in items.iter_mut().enumerate() {
+                    self.here.push(Step::Index(at));
+                    self.remove_from(item);
+                    self.here.pop();
+                }
+            }
+            Value::String(text) => {
+                self.values += 1;
+                if text.contains(PRIVATE_KEY) {
+                    self.removed(value);
+                } else if let Some(clean) = without_userinfo(text) {
+                    self.note();
+                    *text = clean;
+                }
+            }
+            Value::Null | Value::Bool(_) | Value::Number(_) => self.values += 1,
+        }
+    }
+
+    fn removed(&mut self, value: &mut Value) {
+        // An empty one is none.
+        if value.as_str() != Some(REMOVED) {
+            self.note();
+        }
+        *value = Value::String(REMOVED.to_owned());
+    }
+
+    fn note(&mut self) {
+        if self.places.len() < MAX_PLACES {
+            self.places.push(self.here.clone());
+        }
+    }
+}
+
+/// Whether a value is of exactly the form `secret://NAME`, which is no secret itself.
+fn is_reference(value: &Value) -> bool {
+    value
+        .as_str()
+        .is_some_and(|text| text.parse::<SecretReference>().is_ok())
 }
 
 /// Whether a field of this name holds a credential.
@@ -139,7 +194,7 @@ mod tests {
 
     fn cleaned(value: Value) -> Value {
         let mut value = value;
-        remove_from(&mut value);
+        Removal::default().remove_from(&mut value);
         value
     }
 
@@ -240,6 +295,45 @@ mod tests {
         let Value::Object(mut body) = json!({"a": [1, 2], "b": {"c": null}, "secret": "x"}) else {
             panic!("a map is a map");
         };
-        assert_eq!(remove(&mut body), 7);
+        assert_eq!(remove(&mut body).values, 7);
+    }
+
+    #[test]
+    fn references_to_secrets_are_kept_and_nothing_that_only_looks_like_one() {
+        for reference in ["secret://bmc-1", "secret://a.b_c"] {
+            let oob = json!({"credential": reference});
+            assert_eq!(cleaned(oob.clone()), oob);
+        }
+        for credential in [
+            "secret://",
+            "secret://a b",
+            "secret://a/../b",
+            " secret://a",
+            "Secret://a",
+        ] {
+            assert_eq!(
+                cleaned(json!({"credential": credential})),
+                json!({"credential": ""})
+            );
+        }
+        let list = json!({"passwords": ["secret://a"]});
+        assert_eq!(cleaned(list), json!({"passwords": ""}));
+    }
+
+    #[test]
+    fn places_of_credentials_are_told() {
+        let Value::Object(mut body) = json!({
+            "oob": {"credential": "canary", "password": null, "passphrase": ""},
+            "assets": [{"data": "-----BEGIN PRIVATE KEY-----"}, {"location": "http://u:canary@h/"}],
+            "kept": {"credential": "secret://a"},
+        }) else {
+            panic!("a map is a map");
+        };
+        let places = remove(&mut body).places;
+        let places: Vec<_> = places.iter().map(ToString::to_string).collect();
+        assert_eq!(
+            places,
+            ["assets[0].data", "assets[1].location", "oob.credential"]
+        );
     }
 }

@@ -18,6 +18,9 @@ use super::split::Chunk;
 /// The longest name of anything, in bytes: what a node filter can ask for.
 pub(super) const MAX_NAME_BYTES: usize = 253;
 
+/// Where a document has its name.
+const NAME: [&str; 2] = ["metadata", "name"];
+
 /// The kinds of documents a design is made of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Kind {
@@ -101,6 +104,8 @@ pub(super) struct Document<'a> {
     pub(super) body: Map<String, Value>,
     /// How many scalars, lists and maps the body consists of.
     pub(super) values: usize,
+    /// Where credentials stood; empty for a document read from the store.
+    pub(super) credentials: Vec<Path>,
     pub(super) origin: Origin<'a>,
 }
 
@@ -145,6 +150,22 @@ impl Document<'_> {
             .iter()
             .fold(Path::body(), |path, name| path.field(*name));
         self.finding_at(severity, code, &path, message)
+    }
+
+    /// A finding about its name.
+    pub(super) fn finding_at_name(
+        &self,
+        severity: Severity,
+        code: Code,
+        message: impl Into<String>,
+    ) -> Finding {
+        let place = parse::locate(self.origin.text, &NAME.map(Step::Field));
+        Finding {
+            severity,
+            document: Some(self.title()),
+            field: Some(NAME.join(".")),
+            ..self.origin.finding(code, place, message)
+        }
     }
 
     /// As [`Self::finding`], for a path through lists.
@@ -259,11 +280,11 @@ pub(super) fn read<'a>(file: &Arc<str>, chunk: Chunk<'a>, findings: &mut Finding
             let message = format!(
                 "a document has a name of 1 to {MAX_NAME_BYTES} bytes without control characters"
             );
-            let path = ["metadata", "name"];
+            let path = NAME;
             let place = place_of(&path).or_else(|| place_of(&path[..1]));
             findings.push(Finding {
                 document: Some(kind.to_string()),
-                field: Some("metadata.name".to_owned()),
+                field: Some(NAME.join(".")),
                 ..origin.finding(Code::Name, place, message)
             });
             return Outcome::Broken(None);
@@ -289,12 +310,13 @@ pub(super) fn read<'a>(file: &Arc<str>, chunk: Chunk<'a>, findings: &mut Finding
             return Outcome::Broken(Some((kind, name)));
         }
     };
-    let values = credentials::remove(&mut body);
+    let removal = credentials::remove(&mut body);
     Outcome::Document(Document {
         kind,
         name,
         body,
-        values,
+        values: removal.values,
+        credentials: removal.places,
         origin,
     })
 }

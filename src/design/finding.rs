@@ -25,9 +25,10 @@ pub enum Severity {
 pub enum Code {
     /// The reference names nothing that exists.
     ReferenceNotFound,
-    /// The reference leads, through a symbolic link, out of the directories it may read.
+    /// The reference leads, through a symbolic link, a redirect or a name, to where it may not read.
     ReferenceEscapes,
-    /// What the reference names is neither a regular file nor a directory, or may not be read.
+    /// What the reference names is neither a file, a directory nor an answer with a design, or may
+    /// not be read.
     ReferenceUnreadable,
     /// A limit on files, bytes, documents or values is exceeded.
     TooLarge,

@@ -1,10 +1,12 @@
-//! Hostile designs, for [`crate::fuzzing`].
+//! Hostile designs and references to them, for [`crate::fuzzing`].
 
+use std::path::{Component, PathBuf};
 use std::time::Duration;
 
 use super::deadline::Deadline;
+use super::reference::{Reference, ReferencePolicy, Target};
 use super::source::SourceFile;
-use super::{Design, build};
+use super::{Design, build, fetch};
 
 /// Longer than any input of a fuzzer takes: the deadline is not what is looked at.
 const LIMIT: Duration = Duration::from_secs(600);
@@ -25,5 +27,33 @@ pub(crate) fn design(bytes: &[u8]) {
             assert_eq!(before, after, "other nodes");
         }
         Err(error) => unreachable!("a design that loaded is not rebuilt: {error}"),
+    }
+}
+
+/// A reference and, on a line of its own, where a server redirects to. Whatever is allowed is below
+/// the root or on a listed host, and nobody reads it in another way.
+pub(crate) fn reference(bytes: &[u8]) {
+    let Ok(text) = std::str::from_utf8(bytes) else {
+        return;
+    };
+    let (uri, redirect) = text.split_once('\n').unwrap_or((text, ""));
+    let policy = ReferencePolicy {
+        file_roots: vec![PathBuf::from("/designs")],
+        web: fetch::fuzz::policy(),
+    };
+    let Ok(reference) = Reference::parse(uri, &policy) else {
+        return;
+    };
+    assert!(!reference.to_string().contains('?'), "a query is shown");
+    match reference.target() {
+        Target::File(file) => {
+            let mut parts = file.path.components().skip(1);
+            assert!(file.path.starts_with("/designs"), "{uri} is outside");
+            assert!(
+                parts.all(|part| matches!(part, Component::Normal(_))),
+                "{uri} is not plain"
+            );
+        }
+        Target::Web(location) => fetch::fuzz::allowed(location, redirect),
     }
 }

@@ -13,16 +13,23 @@ use super::build;
 use super::cache::{Cache, ContentHash};
 use super::deadline::{Deadline, timed_out};
 use super::error::LoadError;
-use super::reference::{Reference, ReferenceError, ReferencePolicy};
+use super::fetch::{FetchOptions, Fetched, Fetcher, Location, Validators};
+use super::reference::{Reference, ReferenceError, ReferencePolicy, Target};
 use super::source::{self, MAX_DESIGN_BYTES, SourceFile};
 use super::stored::{Digest, StoredError};
 use super::validate::{self, Validation};
+
+/// The most designs that are fetched at once. A fetch holds its answer, of at most the size of a
+/// design, until it is its turn to be built; servers that answer slowly keep files from no slot.
+const MAX_FETCHES: usize = 4;
 
 /// How designs are loaded.
 #[derive(Debug, Clone)]
 pub struct LoaderOptions {
     /// What references may name.
     pub references: ReferencePolicy,
+    /// How designs are fetched from the web.
+    pub fetch: FetchOptions,
     /// The most bytes of one design, all files together.
     pub max_bytes: u64,
     /// The longest that one load may take, waiting included.
@@ -32,10 +39,11 @@ pub struct LoaderOptions {
 }
 
 impl Default for LoaderOptions {
-    /// No directory may be read; 64 MiB, 60 s, two at once.
+    /// No directory and no host may be read; 64 MiB, 60 s, two at once.
     fn default() -> Self {
         Self {
             references: ReferencePolicy::default(),
+            fetch: FetchOptions::default(),
             max_bytes: MAX_DESIGN_BYTES,
             time_limit: Duration::from_secs(60),
             max_concurrent: 2,
@@ -53,8 +61,17 @@ pub struct Loader {
 struct Shared {
     options: LoaderOptions,
     slots: Arc<Semaphore>,
+    fetches: Semaphore,
+    fetcher: Fetcher,
     cache: Mutex<Cache>,
+    validators: Mutex<Validators>,
 }
+
+/// What is known of a content, if anything.
+type Known<T> = fn(&Shared, ContentHash) -> Option<T>;
+
+/// Makes something of files, and keeps it in the cache.
+type Make<T> = fn(&Shared, &[SourceFile], ContentHash, Deadline) -> Result<T, LoadError>;
 
 impl Loader {
     /// A loader with an empty cache.
@@ -63,11 +80,15 @@ impl Loader {
         let slots = Arc::new(Semaphore::new(
             options.max_concurrent.clamp(1, Semaphore::MAX_PERMITS),
         ));
+        let fetcher = Fetcher::new(options.fetch.clone(), options.references.web.clone());
         Self {
             shared: Arc::new(Shared {
                 options,
                 slots,
+                fetches: Semaphore::new(MAX_FETCHES),
+                fetcher,
                 cache: Mutex::default(),
+                validators: Mutex::default(),
             }),
         }
     }
@@ -81,22 +102,16 @@ impl Loader {
         Reference::parse(uri, &self.shared.options.references)
     }
 
-    /// Reads and builds the design, or finds it in the cache if its files are unchanged.
+    /// Reads and builds the design, or finds it in the cache if its content is unchanged.
     ///
     /// # Errors
     ///
     /// `Unavailable` when the same call may succeed later, `Invalid` when the design is wrong.
     pub async fn load(&self, reference: &Reference) -> Result<Design, LoadError> {
-        let shared = self.shared.clone();
-        let reference = reference.clone();
-        let deadline = Deadline::after(shared.options.time_limit);
-        let loaded = self
-            .run(deadline, move || shared.load(&reference, deadline))
-            .await;
-        loaded.map_err(LoadError::Unavailable)?
+        self.made(reference, Shared::loaded, Shared::load).await
     }
 
-    /// Reads the design and runs every rule over it, unless its files are as they were. The design
+    /// Reads the design and runs every rule over it, unless its content is as it was. The design
     /// in the answer is of the bytes that were validated.
     ///
     /// # Errors
@@ -104,13 +119,8 @@ impl Loader {
     /// `Unavailable` when the same call may succeed later, `Invalid` when the reference names
     /// nothing that could be read. A design that does not load is an answer.
     pub async fn validate(&self, reference: &Reference) -> Result<Arc<Validation>, LoadError> {
-        let shared = self.shared.clone();
-        let reference = reference.clone();
-        let deadline = Deadline::after(shared.options.time_limit);
-        let validated = self
-            .run(deadline, move || shared.validate(&reference, deadline))
-            .await;
-        validated.map_err(LoadError::Unavailable)?
+        self.made(reference, Shared::validated, Shared::validate)
+            .await
     }
 
     /// The design of this digest: from the cache, or rebuilt from its stored bytes.
@@ -136,6 +146,63 @@ impl Loader {
             Ok(design)
         });
         restored.await.map_err(RestoreError::Unavailable)?
+    }
+
+    /// What `make` makes of what `reference` names, unless that is known of the content already.
+    async fn made<T: Send + 'static>(
+        &self,
+        reference: &Reference,
+        known: Known<T>,
+        make: Make<T>,
+    ) -> Result<T, LoadError> {
+        let deadline = Deadline::after(self.shared.options.time_limit);
+        match reference.target() {
+            Target::File(target) => {
+                let (shared, target) = (self.shared.clone(), target.clone());
+                let made = self.run(deadline, move || {
+                    let files = source::read(&target, shared.options.max_bytes, deadline)?;
+                    shared.of_files(&files, content_hash(&files), known, make, deadline)
+                });
+                made.await.map_err(LoadError::Unavailable)?
+            }
+            Target::Web(location) => self.made_of_web(location, known, make, deadline).await,
+        }
+    }
+
+    async fn made_of_web<T: Send + 'static>(
+        &self,
+        location: &Location,
+        known: Known<T>,
+        make: Make<T>,
+        deadline: Deadline,
+    ) -> Result<T, LoadError> {
+        // Held until all is made of the answer, which is in memory as long.
+        let turn = tokio::time::timeout(deadline.left(), self.shared.fetches.acquire()).await;
+        let _turn = turn
+            .map_err(|_elapsed| LoadError::Unavailable(timed_out()))?
+            .map_err(|closed| LoadError::Unavailable(io::Error::other(closed)))?;
+        let shared = &self.shared;
+        let max_bytes = shared.options.max_bytes;
+        let at_hand = |url: &str| {
+            let validator = shared.validators().get(url)?;
+            let made = known(shared, validator.content)?;
+            Some((validator, made))
+        };
+        let fetched = shared.fetcher.fetch(location, max_bytes, deadline, at_hand);
+        let mut answer = match fetched.await? {
+            Fetched::Unchanged(made) => return Ok(made),
+            Fetched::Content(answer) => answer,
+        };
+        let shared = self.shared.clone();
+        let made = self.run(deadline, move || {
+            let (url, tag) = (std::mem::take(&mut answer.url), answer.tag.take());
+            let files = [answer.into_file(max_bytes)?];
+            let content = content_hash(&files);
+            let made = shared.of_files(&files, content, known, make, deadline)?;
+            shared.validators().insert(url, tag, content);
+            Ok(made)
+        });
+        made.await.map_err(LoadError::Unavailable)?
     }
 
     /// Runs work that blocks on a thread for it, when a slot is free. Work that outlives its
@@ -188,28 +255,46 @@ pub enum RestoreError {
 }
 
 impl Shared {
-    fn load(&self, reference: &Reference, deadline: Deadline) -> Result<Design, LoadError> {
-        let files = source::read(reference, self.options.max_bytes, deadline)?;
-        let content = content_hash(&files);
-        if let Some(design) = self.cache().by_content(content) {
-            return Ok(design);
+    fn of_files<T>(
+        &self,
+        files: &[SourceFile],
+        content: ContentHash,
+        known: Known<T>,
+        make: Make<T>,
+        deadline: Deadline,
+    ) -> Result<T, LoadError> {
+        match known(self, content) {
+            Some(made) => Ok(made),
+            None => make(self, files, content, deadline),
         }
-        let design = build::build(&files, deadline)?;
+    }
+
+    fn loaded(&self, content: ContentHash) -> Option<Design> {
+        self.cache().by_content(content)
+    }
+
+    fn load(
+        &self,
+        files: &[SourceFile],
+        content: ContentHash,
+        deadline: Deadline,
+    ) -> Result<Design, LoadError> {
+        let design = build::build(files, deadline)?;
         self.cache().insert(Some(content), design.clone());
         Ok(design)
     }
 
+    fn validated(&self, content: ContentHash) -> Option<Arc<Validation>> {
+        self.cache().validation(content)
+    }
+
     fn validate(
         &self,
-        reference: &Reference,
+        files: &[SourceFile],
+        content: ContentHash,
         deadline: Deadline,
     ) -> Result<Arc<Validation>, LoadError> {
-        let files = source::read(reference, self.options.max_bytes, deadline)?;
-        let content = content_hash(&files);
-        if let Some(validation) = self.cache().validation(content) {
-            return Ok(validation);
-        }
-        let validation = Arc::new(validate::run(&files, deadline)?);
+        let validation = Arc::new(validate::run(files, deadline)?);
         let mut cache = self.cache();
         if let Some(design) = &validation.design {
             cache.insert(Some(content), design.clone());
@@ -221,6 +306,13 @@ impl Shared {
     fn cache(&self) -> MutexGuard<'_, Cache> {
         // A panic while the lock is held leaves a cache that is smaller, not one that is wrong.
         self.cache.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn validators(&self) -> MutexGuard<'_, Validators> {
+        // As with the cache: what is missing is asked for anew.
+        self.validators
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -1,12 +1,12 @@
 //! Site designs: from a reference to an inventory.
 //!
-//! A reference is checked by its text (`reference`), its files are read (`source`), split into
-//! documents (`split`) that are parsed one by one within limits (`parse`) and freed of credentials
-//! (`credentials`) as they become documents of ours (`document`). Nodes inherit from host profiles
-//! (`inherit`) and become the inventory (`site`). What is kept of a design is its documents and
-//! their digest (`stored`): a task that started goes on with these, whatever becomes of the files.
-//! Where someone asked for it (`validate`), documents are read into types (`read`) and every rule
-//! looks at all of them (`rules`).
+//! A reference is checked by its text (`reference`), its files are read (`source`) or fetched
+//! (`fetch`), split into documents (`split`) that are parsed one by one within limits (`parse`) and
+//! freed of credentials (`credentials`) as they become documents of ours (`document`). Nodes inherit
+//! from host profiles (`inherit`) and become the inventory (`site`). What is kept of a design is its
+//! documents and their digest (`stored`): a task that started goes on with these, whatever becomes
+//! of the files. Where someone asked for it (`validate`), documents are read into types (`read`) and
+//! every rule looks at all of them (`rules`).
 //!
 //! Rejected: one pass of a streaming parser over the whole stream, because a broken document would
 //! hide all after it; and parsing documents into their types at once, because loading requires
@@ -25,6 +25,7 @@ mod credentials;
 mod deadline;
 mod document;
 mod error;
+mod fetch;
 mod finding;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod fuzz;
@@ -46,6 +47,9 @@ pub use catalogue::{Entry, Example, catalogue};
 pub use credentials::names_a_credential;
 pub use document::Kind;
 pub use error::LoadError;
+pub use fetch::{
+    AllowedHost, AllowedHostError, Authorities, FetchOptions, Token, TokenError, WebPolicy,
+};
 pub use finding::{Code, Finding, MAX_FINDINGS, Severity};
 pub use loader::{Loader, LoaderOptions, RestoreError};
 pub use local::{read_files, validate};

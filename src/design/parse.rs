@@ -181,6 +181,12 @@ fn place(location: serde_saphyr::Location) -> Option<Place> {
     Some(Place { line, column })
 }
 
+/// A field is where its value is, but one whose value begins on a line of its own is where it is
+/// named: that is the line that people look for.
+fn where_it_begins(key: Option<Place>, value: Place) -> Place {
+    key.filter(|key| key.line < value.line).unwrap_or(value)
+}
+
 /// Walks down to the field and answers its place; whatever is not on the way is skipped.
 #[derive(Clone, Copy)]
 struct Locate<'p> {
@@ -208,10 +214,13 @@ impl<'de> Visitor<'de> for Locate<'_> {
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
         let mut found = None;
-        while let Some(key) = map.next_key::<String>()? {
+        while let Some(key) = map.next_key::<Spanned<String>>()? {
             match self.path.split_first() {
-                Some((Step::Field(wanted), path)) if *wanted == key => {
+                Some((Step::Field(wanted), path)) if *wanted == key.value => {
                     found = map.next_value_seed(Locate { path })?;
+                    if path.is_empty() {
+                        found = found.map(|value| where_it_begins(place(key.referenced), value));
+                    }
                 }
                 Some(_) | None => {
                     map.next_value::<IgnoredAny>()?;

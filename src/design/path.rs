@@ -56,6 +56,14 @@ impl Path {
         self
     }
 
+    pub(super) fn push(&mut self, step: Step) {
+        self.steps.push(step);
+    }
+
+    pub(super) fn pop(&mut self) {
+        self.steps.pop();
+    }
+
     pub(super) fn len(&self) -> usize {
         self.steps.len()
     }

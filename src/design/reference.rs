@@ -4,12 +4,15 @@
 //! whether or not a file exists, and a caller learns nothing about this host's files. It is strict
 //! rather than clever: a spelling that two programs could read in two ways (`..`, `//`, encoded
 //! slashes and dots) is refused, not normalized. That is also why the `url` crate does not parse
-//! it: that crate repairs such spellings. `source` checks again what was really opened.
+//! it: that crate repairs such spellings. `source` checks again what was really opened, and `fetch`
+//! what is really connected to.
 
 use std::fmt;
 use std::path::{Component, Path, PathBuf};
 
 use percent_encoding::percent_decode_str;
+
+use super::fetch::{Location, WebPolicy};
 
 /// The longest reference, in bytes.
 pub const MAX_REFERENCE_BYTES: usize = 2048;
@@ -20,14 +23,30 @@ pub struct ReferencePolicy {
     /// The only directories below which `file://` references may read: absolute, without `..`.
     /// Without one no `file://` reference is allowed.
     pub file_roots: Vec<PathBuf>,
+    /// What references of the web's schemes may name.
+    pub web: WebPolicy,
 }
 
-/// A reference that the policy allows.
+/// A reference that the policy allows. Shown, it is without its query, which may hold a secret.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Reference {
     uri: String,
-    path: PathBuf,
-    root: PathBuf,
+    target: Target,
+}
+
+/// What a reference names.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) enum Target {
+    File(FileTarget),
+    Web(Location),
+}
+
+/// A file or directory.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) struct FileTarget {
+    pub(super) path: PathBuf,
+    /// The allowed directory that the path is below.
+    pub(super) root: PathBuf,
 }
 
 /// Why a reference is not allowed.
@@ -62,7 +81,7 @@ pub enum ReferenceError {
         "the reference has a percent-encoding that is malformed or hides a character of the path"
     )]
     Encoding,
-    /// Empty, `.` or `..` segments, backslashes, a query or a fragment.
+    /// Empty, `.` or `..` segments, backslashes, a fragment, or a query where there is none.
     #[error("the path of the reference is not plain: {why}")]
     PathNotPlain {
         /// What is not plain about it.
@@ -71,6 +90,27 @@ pub enum ReferenceError {
     /// Not below an allowed directory.
     #[error("the reference is not below a directory that designs may be read from")]
     OutsideRoots,
+    /// A user or a password.
+    #[error("the reference holds a user: who we are is configured, not passed")]
+    UserInfo,
+    /// A host in a spelling other than its plain one.
+    #[error("the host of the reference is not plain: {why}")]
+    HostNotPlain {
+        /// What is not plain about it.
+        why: &'static str,
+    },
+    /// A port that is none.
+    #[error("the port of the reference is not a number from 1 to 65535")]
+    Port,
+    /// Not one of the allowed hosts, or not on its port.
+    #[error("the host and port of the reference are not ones that designs may be read from")]
+    HostNotAllowed,
+    /// An address that no design is read from, whatever is allowed.
+    #[error("the reference names {what}, and no design is read from there")]
+    AddressNotAllowed {
+        /// What kind of address it is.
+        what: &'static str,
+    },
 }
 
 impl Reference {
@@ -87,41 +127,35 @@ impl Reference {
             return Err(ReferenceError::ControlCharacter);
         }
         let (scheme, rest) = split_scheme(uri)?;
-        // One scheme today; the next one is an arm here and a fetcher beside `source`.
-        if scheme != "file" {
-            return Err(ReferenceError::SchemeNotEnabled { scheme });
-        }
-
-        let path = file_path(rest)?;
-        let root = policy.file_roots.iter().find(|root| is_below(&path, root));
-        let root = root.ok_or(ReferenceError::OutsideRoots)?.clone();
+        let target = if scheme == "file" {
+            let path = file_path(rest)?;
+            let root = policy.file_roots.iter().find(|root| is_below(&path, root));
+            let root = root.ok_or(ReferenceError::OutsideRoots)?.clone();
+            Target::File(FileTarget { path, root })
+        } else {
+            Target::Web(Location::parse(&scheme, rest, &policy.web)?)
+        };
         Ok(Self {
             uri: uri.to_owned(),
-            path,
-            root,
+            target,
         })
     }
 
-    /// The URI as it was given.
+    /// The URI as it was given, its query included.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.uri
     }
 
-    /// The file or directory it names.
-    pub(super) fn path(&self) -> &Path {
-        &self.path
-    }
-
-    /// The allowed directory that the path is below.
-    pub(super) fn root(&self) -> &Path {
-        &self.root
+    pub(super) fn target(&self) -> &Target {
+        &self.target
     }
 }
 
 impl fmt::Display for Reference {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.uri)
+        let end = self.uri.find('?').unwrap_or(self.uri.len());
+        f.write_str(&self.uri[..end])
     }
 }
 
@@ -188,7 +222,7 @@ fn file_path(rest: &str) -> Result<PathBuf, ReferenceError> {
 
 /// Decodes one segment. No escape may stand for a character that means something in a path, nor
 /// for `%`, which would make a second decoding elsewhere read another path than this one.
-fn decode(segment: &str) -> Result<String, ReferenceError> {
+pub(super) fn decode(segment: &str) -> Result<String, ReferenceError> {
     for (at, _) in segment.match_indices('%') {
         let digits = segment
             .as_bytes()

@@ -1,37 +1,34 @@
 //! From documents to the inventory: site, racks and effective nodes.
 //!
-//! Reads only what a node filter and the choice of a driver need. A design loads when its documents
+//! A design loads when its documents
 //! parse, names are unique per kind and profiles resolve, so a value of an unusable form is a
 //! warning here and the node goes without it.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
 
 use serde_json::Value;
 
 use super::document::{Document, Kind, MAX_NAME_BYTES, scalar};
 use super::finding::{Code, Finding, Findings, Severity};
 use super::inherit::{Effective, Profiles, Section};
+use super::read;
 use crate::domain::inventory::{Inventory, Labels, Node};
+use crate::domain::site::{HardwareProfile, HostSpec, Oob};
 
 /// Tags of one node, and labels of one node or rack: as many as one filter can ask for. It also
 /// keeps a node's description small enough for one message.
 const MAX_ENTRIES: usize = 1_000;
 
-/// The nodes of a design, whether or not it loads.
-pub(super) struct Site {
-    /// `None` when something in the findings prevents it.
-    pub(super) inventory: Option<Inventory>,
-    /// The nodes whose profiles resolve, in the order of their documents.
-    pub(super) hosts: Vec<Effective>,
-}
-
 /// Checks names and profiles and builds the inventory. `broken` names the documents that could not
-/// be read.
-pub(super) fn site(
+/// be read. Nodes whose profiles resolve go to `keep`, too, in the order of their documents. `None`
+/// when something in `findings` prevents it.
+pub(super) fn inventory(
     documents: &[Document<'_>],
     broken: &BTreeSet<(Kind, String)>,
     findings: &mut Findings,
-) -> Site {
+    mut keep: impl FnMut(Effective),
+) -> Option<Inventory> {
     check_names(documents, findings);
 
     let racks = documents
@@ -41,30 +38,47 @@ pub(super) fn site(
         .map(|rack| (rack.name.clone(), rack_labels(rack, findings)))
         .collect();
 
+    let hardware = hardware(documents);
     let mut profiles = Profiles::new(documents, broken);
     profiles.resolve_all(findings);
     let mut nodes = Vec::new();
-    let mut hosts = Vec::new();
     for (at, document) in documents.iter().enumerate() {
         if document.kind != Kind::BaremetalNode {
             continue;
         }
         if let Some(effective) = profiles.effective(at, findings) {
-            nodes.push(node(document, &effective, findings));
-            hosts.push(effective.without_sections());
+            nodes.push(node(document, &effective, &hardware, findings));
+            keep(effective.without_sections());
         }
     }
 
     let name = site_name(documents, findings);
-    let inventory = if findings.has_errors() {
-        None
-    } else {
-        let inventory = Inventory::new(name, nodes, racks);
-        inventory
-            .map_err(|error| findings.push(Finding::error(Code::TooLarge, error.to_string())))
-            .ok()
-    };
-    Site { inventory, hosts }
+    if findings.has_errors() {
+        return None;
+    }
+    match Inventory::new(name, nodes, racks) {
+        Ok(inventory) => Some(inventory),
+        Err(error) => {
+            findings.push(Finding::error(Code::TooLarge, error.to_string()));
+            None
+        }
+    }
+}
+
+/// The first hardware profile of each name.
+fn hardware<'d>(documents: &'d [Document<'_>]) -> HashMap<&'d str, Arc<HardwareProfile>> {
+    let mut profiles = HashMap::new();
+    for document in documents {
+        if document.kind == Kind::HardwareProfile {
+            let profile = profiles.entry(document.name.as_str());
+            profile.or_insert_with(|| {
+                // What does not fit is for validation to say.
+                let (profile, _misfits) = read::read(&document.body, read::hardware_profile);
+                Arc::new(profile)
+            });
+        }
+    }
+    profiles
 }
 
 fn check_names(documents: &[Document<'_>], findings: &mut Findings) {
@@ -72,18 +86,12 @@ fn check_names(documents: &[Document<'_>], findings: &mut Findings) {
     for document in documents {
         let key = (document.kind, document.name.as_str());
         if let Some(first) = first_places.get(&key) {
-            findings.push(Finding {
-                document: Some(document.title()),
-                file: Some(document.origin.file.to_string()),
-                line: Some(document.origin.line),
-                field: Some("metadata.name".to_owned()),
-                ..Finding::error(
-                    Code::DuplicateName,
-                    format!(
-                        "another {} of this name is at {}:{}",
-                        document.kind, first.origin.file, first.origin.line
-                    ),
-                )
+            findings.push_with(Severity::Error, || {
+                let message = format!(
+                    "another {} of this name is at {}:{}",
+                    document.kind, first.origin.file, first.origin.line
+                );
+                document.finding_at_name(Severity::Error, Code::DuplicateName, message)
             });
         } else {
             first_places.insert(key, document);
@@ -108,8 +116,15 @@ fn rack_labels(rack: &Document<'_>, findings: &mut Findings) -> Labels {
     labels(rack, rack.body.get("labels"), &["labels"], findings)
 }
 
-fn node(document: &Document<'_>, effective: &Effective, findings: &mut Findings) -> Node {
+fn node(
+    document: &Document<'_>,
+    effective: &Effective,
+    hardware: &HashMap<&str, Arc<HardwareProfile>>,
+    findings: &mut Findings,
+) -> Node {
     let field = |section: Section, inner: &str| effective.section(section)?.get(inner);
+    let spec = &effective.spec;
+    let profile = spec.hardware_profile.clone();
     Node {
         name: document.name.clone(),
         rack: text(
@@ -131,6 +146,30 @@ fn node(document: &Document<'_>, effective: &Effective, findings: &mut Findings)
             &["oob", "type"],
             findings,
         ),
+        host_profile: spec.host_profile.clone(),
+        hardware: profile
+            .as_deref()
+            .and_then(|name| hardware.get(name).cloned()),
+        hardware_profile: profile,
+        primary_network: spec.primary_network.clone(),
+        boot_mac: spec.metadata.boot_mac.as_deref().map(Arc::from),
+        oob: addressed(spec),
+        interfaces: spec.interfaces.clone(),
+        addressing: spec.addressing.clone(),
+        storage: spec.storage.clone(),
+        platform: spec.platform.clone(),
+    }
+}
+
+/// The management controller with the address it has by the node's addressing.
+fn addressed(spec: &HostSpec) -> Arc<Oob> {
+    let network = spec.oob.network.as_deref();
+    match network.and_then(|network| spec.static_address(network)) {
+        Some(address) if spec.oob.address.is_none() => Arc::new(Oob {
+            address: Some(address.to_string()),
+            ..Oob::clone(&spec.oob)
+        }),
+        Some(_) | None => spec.oob.clone(),
     }
 }
 

@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use super::deadline::Deadline;
 use super::error::LoadError;
 use super::finding::{Code, Finding};
-use super::reference::Reference;
+use super::reference::FileTarget;
 
 /// The most bytes one design may have in all its files: 100,000 nodes at 600 bytes each, and a
 /// few loads at once still fit in a small server's memory.
@@ -56,13 +56,13 @@ pub struct SourceFile {
 /// `Invalid` when what is named does not exist, may not be read or is too large; `Unavailable` for
 /// every other failure of the file system.
 pub(super) fn read(
-    reference: &Reference,
+    target: &FileTarget,
     max_bytes: u64,
     deadline: Deadline,
 ) -> Result<Vec<SourceFile>, LoadError> {
     // A root that is missing is a mount that is away, not a fault of the design.
-    let root = fs::canonicalize(reference.root()).map_err(LoadError::Unavailable)?;
-    read_below(reference.path(), &root, max_bytes, deadline)
+    let root = fs::canonicalize(&target.root).map_err(LoadError::Unavailable)?;
+    read_below(&target.path, &root, max_bytes, deadline)
 }
 
 /// As [`read`], of a path that whoever runs the program gave, and names each file as they would.

@@ -166,6 +166,7 @@ pub(super) fn decode(stored: &[u8]) -> Result<(Digest, Vec<Document<'static>>), 
             name: read.name,
             body: read.body,
             values: 0,
+            credentials: Vec::new(),
             origin,
         })
     });

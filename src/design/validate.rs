@@ -44,10 +44,12 @@ pub(super) fn run(files: &[SourceFile], deadline: Deadline) -> Result<Validation
         Ok(read) => read,
         Err(error) => return refused(error),
     };
-    let mut site = site::site(&read.documents, &read.broken, &mut findings);
+    let mut hosts = Vec::new();
+    let keep = |host| hosts.push(host);
+    let inventory = site::inventory(&read.documents, &read.broken, &mut findings, keep);
     let loading = findings.clone();
 
-    let view = SiteView::new(&read.documents, &read.broken, &site);
+    let view = SiteView::new(&read.documents, &read.broken, hosts, inventory.as_ref());
     for rule in rules::ALL {
         deadline.check().map_err(LoadError::Unavailable)?;
         let mut report = Report::new(&view, rule);
@@ -56,8 +58,7 @@ pub(super) fn run(files: &[SourceFile], deadline: Deadline) -> Result<Validation
     }
     drop(view);
 
-    let design = site.inventory.take();
-    let design = design.map(|inventory| build::design(&read, inventory, loading.finish()));
+    let design = inventory.map(|inventory| build::design(&read, inventory, loading.finish()));
     let design = match design.transpose() {
         Ok(design) => design,
         Err(error) => return refused(error),

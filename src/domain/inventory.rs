@@ -6,12 +6,21 @@
 //! nodes, so that a filter over a site of 100,000 nodes costs what it selects and not a walk over every node's strings.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use super::site::hardware::{Device, HardwareProfile};
+use super::site::host::{self, Addressing, Interface, Platform};
+use super::site::{Oob, Storage};
 
 /// The most nodes one site may have: twice the 100,000 that a single task is sized for.
 pub const MAX_NODES: usize = 200_000;
 
 /// One bare-metal node, with everything it inherits from its host profiles.
-#[derive(Debug, Clone, PartialEq, Eq)]
+///
+/// What it inherits whole is shared with its profile and all who inherit it: a site of 100,000 nodes
+/// holds the storage layout of one profile once.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Node {
     /// The name of its document, unique in the site.
     pub name: String,
@@ -23,6 +32,42 @@ pub struct Node {
     pub labels: BTreeMap<String, String>,
     /// How its management controller is reached, for example `redfish` or `simulated`.
     pub oob_type: Option<String>,
+    /// The HostProfile it inherits from.
+    pub host_profile: Option<Arc<str>>,
+    /// The HardwareProfile it names, which the design may not have.
+    pub hardware_profile: Option<Arc<str>>,
+    /// The network that its default route and its host name belong to.
+    pub primary_network: Option<Arc<str>>,
+    /// The hardware address it boots from, as the design spells it.
+    pub boot_mac: Option<Arc<str>>,
+    /// Its management controller; `address` is the node's on the out-of-band network unless the
+    /// design says another.
+    pub oob: Arc<Oob>,
+    /// Its network interfaces, by the name they get in its operating system.
+    pub interfaces: Arc<BTreeMap<String, Interface>>,
+    /// Its addresses.
+    pub addressing: Arc<Vec<Addressing>>,
+    /// How its disks are used.
+    pub storage: Arc<Storage>,
+    /// Its operating system.
+    pub platform: Arc<Platform>,
+    /// What the machine is made of; none if the design does not have its hardware profile.
+    pub hardware: Option<Arc<HardwareProfile>>,
+}
+
+impl Node {
+    /// The device that a port of an interface or a disk names, if it is an alias of the hardware
+    /// profile. Any other name is one of the operating system's.
+    #[must_use]
+    pub fn device(&self, alias: &str) -> Option<&Device> {
+        self.hardware.as_ref()?.device_aliases.get(alias)
+    }
+
+    /// Its static address on a network, if it has one.
+    #[must_use]
+    pub fn static_address(&self, network: &str) -> Option<IpAddr> {
+        host::static_address(&self.addressing, network)
+    }
 }
 
 /// Labels by key, as racks carry them.
@@ -204,10 +249,7 @@ mod tests {
     fn node(name: &str) -> Node {
         Node {
             name: name.to_owned(),
-            rack: None,
-            tags: BTreeSet::new(),
-            labels: BTreeMap::new(),
-            oob_type: None,
+            ..Node::default()
         }
     }
 

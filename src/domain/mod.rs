@@ -30,11 +30,14 @@ pub mod event;
 
 pub mod task_filter;
 
+pub mod role;
+
 pub use action::Action;
 pub use ending::Ending;
 pub use event::{Commit, Event, EventKind, RootFacts, Subject};
 pub use id::{InstanceId, RequestId, TaskId};
 pub use result::{Reason, ResultStatus};
+pub use role::Role;
 pub use secret_reference::{NotASecretReference, SecretReference};
 pub use state::{Cause, TaskStatus};
 pub use step::{Policy, StepKind};

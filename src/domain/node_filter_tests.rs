@@ -46,6 +46,7 @@ fn site() -> Result<Inventory, crate::domain::inventory::InventoryError> {
         tags: strings(tags).into_iter().collect(),
         labels: labels(owner),
         oob_type: None,
+        ..Node::default()
     };
     Inventory::new(
         Some("example".to_owned()),
@@ -362,6 +363,7 @@ prop_compose! {
             tags: tags.into_iter().collect::<BTreeSet<_>>(),
             labels,
             oob_type: None,
+            ..Node::default()
         });
         (nodes.collect(), racks)
     }

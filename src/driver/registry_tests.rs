@@ -14,6 +14,7 @@ fn call(site: &str, oob_type: Option<&str>, step: StepKind) -> StepCall {
         tags: BTreeSet::new(),
         labels: BTreeMap::new(),
         oob_type: oob_type.map(str::to_owned),
+        ..Node::default()
     };
     StepCall {
         task_id: TaskId::new_root(),

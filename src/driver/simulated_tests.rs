@@ -15,6 +15,7 @@ fn call(step: StepKind, policy: Policy, labels: &[(&str, &str)]) -> StepCall {
             .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
             .collect(),
         oob_type: Some("simulated".to_owned()),
+        ..Node::default()
     };
     StepCall {
         task_id: TaskId::new_root(),

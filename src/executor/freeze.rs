@@ -220,7 +220,9 @@ impl Freezer<'_> {
         match failure {
             DesignFailure::Unavailable(problem) => {
                 let text = format!("the design cannot be fetched: {problem}");
-                messages.push(About::document(&self.task.design_ref).error(now, text));
+                // A query may hold a secret.
+                let named = self.task.design_ref.split('?').next().unwrap_or_default();
+                messages.push(About::document(named).error(now, text));
             }
             DesignFailure::Invalid(findings) => {
                 let all = self.task.action == Action::ValidateDesign;

@@ -45,6 +45,7 @@ impl Designs {
                 .map(|(_, key, value)| ((*key).to_owned(), (*value).to_owned()))
                 .collect(),
             oob_type: Some("simulated".to_owned()),
+            ..Node::default()
         };
         let nodes = (0..self.nodes).map(node).collect();
         Arc::new(Inventory::new(Some("site1".to_owned()), nodes, BTreeMap::new()).unwrap())

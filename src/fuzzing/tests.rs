@@ -78,6 +78,11 @@ fn hostile_designs_are_read() {
 }
 
 #[test]
+fn hostile_references_are_read() {
+    replay("reference", INPUTS);
+}
+
+#[test]
 fn hostile_node_filters_are_read() {
     replay("node_filter", INPUTS);
 }

@@ -104,6 +104,11 @@ impl DesignSource for LoadedDesigns {
     }
 }
 
+/// A reference for messages: its query may hold a secret, and is no use to whoever reads them.
+fn without_query(design_ref: &str) -> &str {
+    design_ref.split('?').next().unwrap_or(design_ref)
+}
+
 fn loaded(design: &Design, findings: Vec<DesignFinding>) -> LoadedDesign {
     LoadedDesign {
         digest: Arc::from(design.digest.to_string()),
@@ -132,7 +137,7 @@ fn wrong(design: &str, message: String) -> DesignFinding {
     DesignFinding {
         error: true,
         message,
-        document: design.to_owned(),
+        document: without_query(design).to_owned(),
         extra: serde_json::Map::new(),
     }
 }
@@ -160,7 +165,7 @@ fn finding(finding: &Finding, design_ref: &str) -> DesignFinding {
         message: finding.message.clone(),
         document: match &finding.document {
             Some(document) => document.clone(),
-            None => design_ref.to_owned(),
+            None => without_query(design_ref).to_owned(),
         },
         extra,
     }

@@ -14,6 +14,12 @@ pub mod signal;
 
 mod connection;
 
+mod handshake;
+
+mod tls;
+
+mod reload;
+
 mod designs;
 
 mod listener;
@@ -35,6 +41,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
+use crate::access::{Access, RosterFile, RosterFileError};
 use crate::api::{self, Health};
 use crate::config::Config;
 use crate::design::Loader;
@@ -43,6 +50,9 @@ use crate::store::{self, Store};
 use crate::tasks::{RetentionHandle, Tasks};
 use crate::watch::{Hub, HubError, HubHandle};
 use designs::LoadedDesigns;
+use reload::{Files, Reloading};
+pub use tls::TlsError;
+use tls::TlsFiles;
 
 /// What of the drain timeout is kept for giving trees back and closing the store, once connections are cut:
 /// both are a few writes. At most a quarter of it, where it is short.
@@ -63,6 +73,24 @@ pub enum Error {
     /// The store does not open.
     #[error("open the store")]
     Store(#[source] store::OpenError),
+    /// The certificate authorities of `design.ca_file` cannot be read.
+    #[error("read the certificate authorities in {}", path.display())]
+    Authorities {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// Who may call is not known.
+    #[error("know who may call")]
+    Roster(#[source] RosterFileError),
+    /// The certificates cannot be used.
+    #[error("set up TLS")]
+    Tls(#[source] TlsError),
+    /// Reloading ended by itself.
+    #[error("reload the roster and the certificates: the task ended")]
+    ReloadingEnded(#[source] Option<JoinError>),
     /// A driver cannot be set up.
     #[error("set up the drivers")]
     Drivers(#[source] drivers::Error),
@@ -113,6 +141,7 @@ pub struct Server {
     hub_handle: HubHandle,
     executor: executor::Handle,
     retention: RetentionHandle,
+    reloading: Reloading,
     health: Health,
     serving: JoinHandle<Result<(), tonic::transport::Error>>,
     /// Ends the listener and lets connections finish their calls.
@@ -134,13 +163,20 @@ impl Server {
             source,
         })?;
 
+        // Before the store: what is wrong here is wrong without looking at the database.
+        let roster = config.auth.roster.as_deref().map(RosterFile::open);
+        let roster = roster.transpose().map_err(Error::Roster)?;
+        let access = roster.as_ref().map_or(Access::Open, RosterFile::access);
+        let tls = config.tls.as_ref().map(TlsFiles::open);
+        let tls = tls.transpose().map_err(Error::Tls)?;
+
         let store = Store::open(options::store(config))
             .await
             .map_err(Error::Store)?;
         let (hub, hub_handle) = Hub::start(store.clone(), options::hub(config))
             .await
             .map_err(Error::Journal)?;
-        let designs = Arc::new(LoadedDesigns::new(Loader::new(options::loader(config))));
+        let designs = Arc::new(LoadedDesigns::new(Loader::new(options::loader(config)?)));
         let registry = drivers::registry(config).map_err(Error::Drivers)?;
 
         // Before anything is run: a port that is taken must not leave a tree half begun.
@@ -163,7 +199,9 @@ impl Server {
         .map_err(Error::Executor)?;
         let tasks = Tasks::new(store.clone(), hub.clone(), designs, options::tasks(config));
         let retention = tasks.start_retention(options::retention(config));
-        let api = api::routes(tasks).await.map_err(Error::Descriptors)?;
+        let api = api::routes(tasks, access)
+            .await
+            .map_err(Error::Descriptors)?;
 
         let closing = CancellationToken::new();
         let cut = CancellationToken::new();
@@ -171,11 +209,15 @@ impl Server {
             listener,
             api.routes,
             config.http2.clone(),
+            tls.as_ref().map(TlsFiles::current),
             closing.clone(),
             cut.clone(),
         ));
+        let encrypted = tls.is_some();
+        let authenticated = roster.is_some();
+        let reloading = Reloading::start(Files { roster, tls });
         api.health.serving().await;
-        info!(%address, "serving");
+        info!(%address, encrypted, authenticated, "serving");
         Ok(Self {
             address,
             drain_timeout: config.server.drain_timeout,
@@ -184,6 +226,7 @@ impl Server {
             hub_handle,
             executor,
             retention,
+            reloading,
             health: api.health,
             serving,
             closing,
@@ -211,6 +254,7 @@ impl Server {
             error = self.hub_handle.ended() => Err(Error::Hub(error)),
             () = self.executor.failed() => Err(Error::ExecutorPanicked),
             ended = self.retention.ended() => Err(Error::RetentionEnded(ended)),
+            ended = self.reloading.ended() => Err(Error::ReloadingEnded(ended)),
             served = &mut self.serving => Err(why_ended(served)),
         };
         self.drain().await;
@@ -226,6 +270,7 @@ impl Server {
         let executor = tokio::spawn(self.executor.drain());
         // One that ended by itself was told of, and may not be polled again.
         let retention = (!self.retention.is_finished()).then(|| self.retention.stop());
+        let reloading = (!self.reloading.is_finished()).then(|| self.reloading.stop());
         // Connections only close once their streams have ended, and streams only end when they are told.
         self.hub.drain();
         self.health.end().await;
@@ -250,6 +295,13 @@ impl Server {
                 Ok(Ok(())) => {}
                 Ok(Err(error)) => warn!(%error, "purging panicked while draining"),
                 Err(_) => warn!("purging did not stop by the deadline"),
+            }
+        }
+        if let Some(reloading) = reloading {
+            match tokio::time::timeout_at(deadline, reloading).await {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => warn!(%error, "reloading panicked while draining"),
+                Err(_) => warn!("reloading did not stop by the deadline"),
             }
         }
         match tokio::time::timeout_at(deadline, self.hub_handle.stop()).await {

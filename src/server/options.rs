@@ -2,11 +2,13 @@
 
 use std::path::{Component, Path, PathBuf};
 
+use super::Error;
 use crate::config::{Config, Migrate};
-use crate::design::{LoaderOptions, ReferencePolicy};
+use crate::design::{Authorities, FetchOptions, LoaderOptions, ReferencePolicy, WebPolicy};
 use crate::domain::StepKind;
 use crate::driver::simulated::SimulatedOptions;
 use crate::executor::ExecutorOptions;
+use crate::secret::SecretSource;
 use crate::store::StoreOptions;
 use crate::tasks::{self, RetentionOptions};
 use crate::watch::HubOptions;
@@ -32,8 +34,16 @@ pub(super) fn hub(config: &Config) -> HubOptions {
     }
 }
 
-pub(super) fn loader(config: &Config) -> LoaderOptions {
-    LoaderOptions {
+/// Reads the certificate authorities, if they are in a file of ours.
+pub(super) fn loader(config: &Config) -> Result<LoaderOptions, Error> {
+    let web = &config.design.web;
+    let authorities = web.ca_file.as_ref().map(|path| {
+        Authorities::from_file(path).map_err(|source| Error::Authorities {
+            path: path.clone(),
+            source,
+        })
+    });
+    Ok(LoaderOptions {
         references: ReferencePolicy {
             file_roots: config
                 .design
@@ -41,9 +51,21 @@ pub(super) fn loader(config: &Config) -> LoaderOptions {
                 .iter()
                 .map(|root| design_root(root))
                 .collect(),
+            web: WebPolicy {
+                hosts: web.allowed_hosts.clone(),
+                plain_http: web.allow_plain_http,
+                loopback: web.allow_loopback_hosts,
+            },
+        },
+        fetch: FetchOptions {
+            authorities: authorities.transpose()?.unwrap_or_default(),
+            tokens: web.tokens.clone(),
+            secrets: SecretSource::new(config.secrets.directory.clone()),
+            connect_timeout: web.connect_timeout,
+            time_limit: web.fetch_timeout,
         },
         ..LoaderOptions::default()
-    }
+    })
 }
 
 pub(super) fn simulated(config: &Config) -> SimulatedOptions {

@@ -1,6 +1,6 @@
 //! Designs without files: each is of one site, whose name is that of its reference.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -24,10 +24,8 @@ impl Memory {
     fn inventory(self, site: &str) -> Arc<Inventory> {
         let node = |number: usize| Node {
             name: format!("{site}-{number}"),
-            rack: None,
-            tags: BTreeSet::new(),
-            labels: BTreeMap::new(),
             oob_type: Some("simulated".to_owned()),
+            ..Node::default()
         };
         let nodes = (1..=self.nodes).map(node).collect();
         let inventory = Inventory::new(Some(site.to_owned()), nodes, BTreeMap::new());

@@ -19,6 +19,7 @@ use turmoil::net::{TcpListener, TcpStream};
 use super::designs;
 use super::machines::{Hands, Machines};
 use super::weather::Weather;
+use crate::access::Access;
 use crate::api;
 use crate::driver::Registry;
 use crate::executor::{Executor, ExecutorOptions};
@@ -98,7 +99,7 @@ impl Replica {
         .await?;
         let options = tasks::Options::default();
         let tasks = Tasks::new(store.clone(), hub.clone(), designs, options);
-        let api = api::routes(tasks).await?;
+        let api = api::routes(tasks, Access::Open).await?;
         // Not shut down by itself: it would draw by a chance of its own what comes first then.
         let serving = tokio::spawn(
             tonic::transport::Server::builder()

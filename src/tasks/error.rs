@@ -1,8 +1,10 @@
 //! Why a use case was refused, or failed.
 
+use std::sync::Arc;
+
 use super::designs::DesignError;
 use super::retry::RetryScope;
-use crate::domain::{Action, RequestId, TaskId, TaskStatus};
+use crate::domain::{Action, RequestId, Role, TaskId, TaskStatus};
 use crate::store;
 use crate::watch::{TokenError, WatchError};
 
@@ -15,6 +17,16 @@ pub enum Error {
     /// There was such a task; its tree was purged.
     #[error("find task {0}: it was purged")]
     Purged(TaskId),
+    /// The caller may not have this done.
+    #[error("do what takes the role {needed}")]
+    Denied {
+        /// Who.
+        actor: Arc<str>,
+        /// How much they may do.
+        role: Role,
+        /// What it takes.
+        needed: Role,
+    },
     /// The task's state or kind does not allow it.
     #[error("change task {task_id}: {refusal}")]
     Refused {

@@ -48,6 +48,8 @@ pub use watch::{WatchQuery, WatchStart, Watching};
 
 use tokio::sync::Notify;
 
+use crate::domain::{Action, Role};
+use crate::seeded::{Bug, seeded};
 use crate::store::Store;
 use crate::watch::Hub;
 use queue_limit::QueueLimit;
@@ -79,8 +81,29 @@ impl Default for Options {
 pub struct Caller {
     /// The verified identity.
     pub actor: Arc<str>,
+    /// How much it may do.
+    pub role: Role,
     /// The caller's mark for following the request across systems.
     pub correlation_id: Option<Arc<str>>,
+}
+
+impl Caller {
+    /// Whether the caller may have `action` done.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Denied`].
+    pub fn may_run(&self, action: Action) -> Result<(), Error> {
+        let needed = Role::to_run(action);
+        if self.role.includes(needed) || seeded(Bug::IgnoredRole) {
+            return Ok(());
+        }
+        Err(Error::Denied {
+            actor: Arc::clone(&self.actor),
+            role: self.role,
+            needed,
+        })
+    }
 }
 
 /// The use cases over one store. Cheap to clone; every clone is the same.
@@ -116,7 +139,7 @@ pub(crate) mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
-    use crate::domain::{Action, Detail, Outcome, Task, TaskId, TaskStatus, Timestamp};
+    use crate::domain::{Detail, Outcome, Task, TaskId, TaskStatus, Timestamp};
 
     /// A queued root of 2026-01-02 03:04:05.000006, always with the same id.
     pub(crate) fn task(action: Action) -> Task {

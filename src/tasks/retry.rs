@@ -86,6 +86,8 @@ impl Tasks {
                 task_id: request.task_id,
                 refusal,
             };
+            // Every caller who comes here may see the task; what it does decides who may have it done again.
+            caller.may_run(original.action)?;
             check(&original, request.scope).map_err(refused)?;
             let node_filter = if original.action.is_per_node() {
                 let names = tasks.scope_nodes(&original, request.scope).await?;

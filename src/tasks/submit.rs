@@ -78,8 +78,10 @@ impl Tasks {
     ///
     /// # Errors
     ///
-    /// [`Error::RequestIdReused`], [`Error::QueueFull`], [`Error::Draining`], [`Error::Store`].
+    /// [`Error::Denied`], [`Error::RequestIdReused`], [`Error::QueueFull`], [`Error::Draining`],
+    /// [`Error::Store`].
     pub async fn submit(&self, caller: Caller, submission: Submission) -> Result<Submitted, Error> {
+        caller.may_run(submission.action)?;
         let tasks = self.clone();
         detached(async move {
             let key = submission.request_id.map(|request_id| RequestKey {
@@ -97,8 +99,9 @@ impl Tasks {
     ///
     /// # Errors
     ///
-    /// [`Error::Design`].
+    /// [`Error::Denied`], [`Error::Design`].
     pub async fn rehearse(&self, caller: Caller, submission: Submission) -> Result<Task, Error> {
+        caller.may_run(submission.action)?;
         let inventory = self
             .designs
             .load(&submission.design_ref)

@@ -1,11 +1,14 @@
 //! `examples/python`: a Python program watches a deployment to its end although the server is killed.
 
+use std::ffi::OsStr;
 use std::process::Stdio;
 use std::time::Duration;
 
+use drydock::access::Token;
 use drydock::proto::v1::task_event::Event;
 use drydock::proto::v1::task_service_client::TaskServiceClient;
 use drydock::proto::v1::{ListTasksRequest, WatchTasksRequest};
+use rcgen::{CertificateParams, KeyPair};
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, BufReader, Lines};
 use tokio::process::{Child, ChildStdout, Command};
 use tokio::time::timeout;
@@ -65,6 +68,53 @@ async fn a_watch_survives_the_death_of_the_server() {
     let (code, notes_again) = again.end().await;
     assert_eq!(code, Some(PARTIAL_SUCCESS), "{notes_again}");
     assert_eq!(notes_again.lines().nth(1), notes.lines().nth(1));
+}
+
+#[tokio::test]
+async fn it_shows_its_token_over_tls_and_over_loopback() {
+    let client = Client::new();
+    let key = KeyPair::generate().expect("a key");
+    let names = vec!["localhost".to_owned()];
+    let params = CertificateParams::new(names).expect("a name");
+    let certificate = params.self_signed(&key).expect("a certificate").pem();
+    let token = Token::generate().expect("randomness");
+    let roster = format!("ci operate {}", token.hash());
+    let plain = Place::with_steps_of("0ms").with_file("DRYDOCK_AUTH__ROSTER", "roster", &roster);
+    let encrypted = Place::with_steps_of("0ms")
+        .with_file("DRYDOCK_AUTH__ROSTER", "roster", &roster)
+        .with_file("DRYDOCK_TLS__CERTIFICATE", "tls.pem", &certificate)
+        .with_file("DRYDOCK_TLS__KEY", "tls.key", &key.serialize_pem());
+    let file = plain.path().join("token");
+    std::fs::write(&file, format!("{}\n", token.expose())).expect("a file");
+
+    let run = async |server: &str, arguments: &[&OsStr]| {
+        let output = Command::new(client.interpreter())
+            .arg("deploy.py")
+            .arg(format!("file://{SITE}/site.yaml"))
+            .args(["--server", server])
+            .args(arguments)
+            .current_dir(client.directory())
+            .kill_on_drop(true)
+            .output();
+        let output = timeout(PATIENCE, output).await.expect("the program ends");
+        let output = output.expect("the interpreter runs");
+        let notes = String::from_utf8_lossy(&output.stderr).into_owned();
+        (output.status.code(), notes)
+    };
+    let shown = ["--token-file".as_ref(), file.as_os_str()];
+    let server = plain.serve("127.0.0.1:0").await;
+    let (code, notes) = run(server.address(), &shown).await;
+    assert_eq!(code, Some(PARTIAL_SUCCESS), "{notes}");
+    let (code, notes) = run(server.address(), &[]).await;
+    assert_ne!(code, Some(PARTIAL_SUCCESS));
+    assert!(notes.contains("UNAUTHENTICATED"), "{notes}");
+
+    let server = encrypted.serve("127.0.0.1:0").await;
+    let ca = encrypted.path().join("tls.pem");
+    let (_, port) = server.address().split_once(':').expect("a port");
+    let believed = ["--ca-file".as_ref(), ca.as_os_str(), shown[0], shown[1]];
+    let (code, notes) = run(&format!("localhost:{port}"), &believed).await;
+    assert_eq!(code, Some(PARTIAL_SUCCESS), "{notes}");
 }
 
 #[tokio::test]

@@ -19,6 +19,7 @@ pub(crate) const SITE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/sit
 pub(crate) struct Place {
     directory: TempDir,
     step_duration: &'static str,
+    settings: Vec<(&'static str, PathBuf)>,
 }
 
 impl Place {
@@ -27,7 +28,21 @@ impl Place {
         Self {
             directory: tempfile::tempdir().expect("a directory"),
             step_duration,
+            settings: Vec::new(),
         }
+    }
+
+    /// Sets a variable of its servers to a file of this name in the place, and makes the file.
+    pub(crate) fn with_file(mut self, variable: &'static str, name: &str, text: &str) -> Self {
+        let path = self.directory.path().join(name);
+        std::fs::write(&path, text).expect("a file");
+        self.settings.push((variable, path));
+        self
+    }
+
+    /// Its directory.
+    pub(crate) fn path(&self) -> &Path {
+        self.directory.path()
     }
 
     /// Where designs of a test's own go.
@@ -48,6 +63,7 @@ impl Place {
             .env("DRYDOCK_SERVER__DATA_DIR", data)
             .env("DRYDOCK_SIMULATED__STEP_DURATION", self.step_duration)
             .env("DRYDOCK_LOG__LEVEL", "warn")
+            .envs(self.settings.iter().map(|(name, path)| (name, path)))
             .stdout(Stdio::piped())
             .spawn()
             .expect("the server starts");

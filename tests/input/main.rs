@@ -22,6 +22,7 @@ mod creating;
 mod naming;
 mod purging;
 mod reading;
+mod references;
 mod refused;
 mod selecting;
 
@@ -29,6 +30,12 @@ mod idempotency;
 mod missing;
 mod paging;
 mod resuming;
+
+mod people;
+
+mod credentials;
+mod encryption;
+mod roles;
 
 mod surface;
 mod transport;

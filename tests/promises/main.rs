@@ -11,6 +11,7 @@
 mod support;
 
 mod documents;
+mod fetched;
 mod node_filter;
 
 mod crowd;

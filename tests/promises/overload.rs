@@ -3,8 +3,6 @@
 
 use std::time::{Duration, Instant};
 
-use drydock::proto::v1::design_service_client::DesignServiceClient;
-use drydock::proto::v1::task_service_client::TaskServiceClient;
 use drydock::proto::v1::{CreateTaskRequest, RetryTaskRequest, TaskAction, TaskEvent, TaskStatus};
 use prost::Message as _;
 use tokio::time::sleep;
@@ -244,10 +242,7 @@ fn with_little_room(server: &Server) -> Client {
         .initial_stream_window_size(LITTLE_ROOM)
         .initial_connection_window_size(LITTLE_ROOM)
         .connect_lazy();
-    Client {
-        tasks: TaskServiceClient::new(channel.clone()),
-        designs: DesignServiceClient::new(channel),
-    }
+    Client::over(channel, None)
 }
 
 /// The last position that can be resumed from.

@@ -11,8 +11,11 @@ use drydock::proto::v1::{
     PurgeTasksRequest, PurgeTasksResponse, Task, TaskAction, TaskFilter, TerminateTaskRequest,
     WatchTaskRequest, WatchTasksRequest,
 };
-use tonic::Status;
+use tonic::metadata::{Ascii, MetadataValue};
+use tonic::service::Interceptor;
+use tonic::service::interceptor::InterceptedService;
 use tonic::transport::{Channel, Endpoint};
+use tonic::{Request, Status};
 use tonic_types::StatusExt as _;
 
 use super::stream::Stream;
@@ -23,20 +26,46 @@ const ANSWER_BOUND: Duration = Duration::from_secs(90);
 /// The largest answer: the contract's 1 MiB and room for a bug to show itself elsewhere.
 const MAX_ANSWER: usize = 16 * 1024 * 1024;
 
+/// A connection on which a token may be shown.
+pub(crate) type Link = InterceptedService<Channel, Bearer>;
+
+/// Shows a token, if there is one.
+#[derive(Clone, Debug)]
+pub(crate) struct Bearer(Option<MetadataValue<Ascii>>);
+
+impl Interceptor for Bearer {
+    fn call(&mut self, mut request: Request<()>) -> Result<Request<()>, Status> {
+        if let Some(value) = &self.0 {
+            let metadata = request.metadata_mut();
+            metadata.insert("authorization", value.clone());
+        }
+        Ok(request)
+    }
+}
+
 /// A client with a connection of its own, which it opens again when it is lost.
 #[derive(Clone, Debug)]
 pub(crate) struct Client {
-    pub(crate) tasks: TaskServiceClient<Channel>,
-    pub(crate) designs: DesignServiceClient<Channel>,
+    pub(crate) tasks: TaskServiceClient<Link>,
+    pub(crate) designs: DesignServiceClient<Link>,
 }
 
 impl Client {
     /// A client of the server at `address`, which need not be there yet.
     pub(crate) fn of(address: SocketAddr) -> Self {
-        let channel = channel(address);
+        Self::over(channel(address), None)
+    }
+
+    /// A client that shows a token, if it has one.
+    pub(crate) fn over(channel: Channel, token: Option<&str>) -> Self {
+        let bearer = token.map(|token| {
+            let value = MetadataValue::try_from(format!("Bearer {token}"));
+            value.expect("a token is visible ASCII")
+        });
+        let link = InterceptedService::new(channel, Bearer(bearer));
         Self {
-            tasks: TaskServiceClient::new(channel.clone()).max_decoding_message_size(MAX_ANSWER),
-            designs: DesignServiceClient::new(channel),
+            tasks: TaskServiceClient::new(link.clone()).max_decoding_message_size(MAX_ANSWER),
+            designs: DesignServiceClient::new(link),
         }
     }
 

@@ -94,23 +94,34 @@ impl Database {
         executed.unwrap_or_else(|error| panic!("{sql}: {error}"));
     }
 
-    /// The names of its tables, sorted.
-    pub(crate) async fn tables(&self) -> Vec<String> {
-        let names = match self.kind {
-            Kind::Sqlite => {
-                let select = "SELECT name FROM sqlite_master WHERE type = 'table' \
-                    AND name NOT LIKE 'sqlite%' ORDER BY name";
-                let mut connection = self.open_file().await;
-                sqlx::query_scalar(select).fetch_all(&mut connection).await
-            }
+    /// What a query answers, which asks for one text a row.
+    pub(crate) async fn texts(&self, sql: &str) -> Vec<String> {
+        let query = sqlx::query_scalar(AssertSqlSafe(sql.to_owned()));
+        let texts = match self.kind {
+            Kind::Sqlite => query.fetch_all(&mut self.open_file().await).await,
             Kind::Postgres => {
-                let select = "SELECT CAST(tablename AS text) FROM pg_tables \
-                    WHERE schemaname = 'public' ORDER BY tablename";
-                let mut connection = postgres::connect(&self.url).await;
-                sqlx::query_scalar(select).fetch_all(&mut connection).await
+                let query = sqlx::query_scalar(AssertSqlSafe(sql.to_owned()));
+                query
+                    .fetch_all(&mut postgres::connect(&self.url).await)
+                    .await
             }
         };
-        names.expect("the names of the tables")
+        texts.unwrap_or_else(|error| panic!("{sql}: {error}"))
+    }
+
+    /// The names of its tables, sorted.
+    pub(crate) async fn tables(&self) -> Vec<String> {
+        let select = match self.kind {
+            Kind::Sqlite => {
+                "SELECT name FROM sqlite_master WHERE type = 'table' \
+                    AND name NOT LIKE 'sqlite%' ORDER BY name"
+            }
+            Kind::Postgres => {
+                "SELECT CAST(tablename AS text) FROM pg_tables \
+                    WHERE schemaname = 'public' ORDER BY tablename"
+            }
+        };
+        self.texts(select).await
     }
 
     async fn open_file(&self) -> SqliteConnection {

@@ -5,6 +5,11 @@
 pub(crate) mod database;
 pub(crate) mod postgres;
 
+#[expect(
+    dead_code,
+    reason = "shared with the tests of the loader, which use all of it"
+)]
+pub(crate) mod http;
 pub(crate) mod site;
 
 pub(crate) mod server;

@@ -100,7 +100,8 @@ impl Site {
     }
 }
 
-fn text(name: &str, machines: &[Machine]) -> String {
+/// The design of a site, for those who serve it themselves.
+pub(crate) fn text(name: &str, machines: &[Machine]) -> String {
     let mut text = format!("schema: drydock/Region/v1\nmetadata: {{name: {name}}}\ndata: {{}}\n");
     let racks: BTreeSet<&String> = machines
         .iter()

@@ -110,6 +110,7 @@ fn inventory(nodes: usize) -> Result<Inventory> {
             pair("type", "physical".to_owned()),
         ]),
         oob_type: Some("redfish".to_owned()),
+        ..Node::default()
     });
     let nodes: Vec<Node> = nodes.collect();
     let racks = (0..nodes.len().div_ceil(RACK_SIZE))

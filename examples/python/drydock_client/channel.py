@@ -1,5 +1,7 @@
 """The connection to a server."""
 
+from __future__ import annotations
+
 import grpc
 
 _OPTIONS = [
@@ -14,10 +16,17 @@ _OPTIONS = [
 ]
 
 
-def connect(target: str) -> grpc.Channel:
+def connect(target: str, *, ca: bytes | None = None, token: str | None = None) -> grpc.Channel:
     """A channel to the server at `target`, such as `127.0.0.1:50051`.
 
-    It connects with the first call and again after each loss. It is not encrypted: the server has no
-    authentication yet, and is meant to be reached on the machine itself or through a proxy.
+    It connects with the first call and again after each loss. `ca` has the certificates, PEM, of the
+    authority that vouches for the server; without it the channel is not encrypted, and a token is shown to
+    this machine alone.
     """
-    return grpc.insecure_channel(target, options=_OPTIONS)
+    if ca is None and token is None:
+        return grpc.insecure_channel(target, options=_OPTIONS)
+    transport = grpc.local_channel_credentials() if ca is None else grpc.ssl_channel_credentials(ca)
+    if token is not None:
+        shown = grpc.access_token_call_credentials(token)
+        transport = grpc.composite_channel_credentials(transport, shown)
+    return grpc.secure_channel(target, transport, options=_OPTIONS)

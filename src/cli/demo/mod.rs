@@ -6,10 +6,10 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Args;
-use tonic::transport::Channel;
 use uuid::Uuid;
 
-use super::connection::{channel, patiently};
+use super::connection::{Link, link, patiently};
+use super::credentials::CredentialArgs;
 use super::follow::{Follow, FollowOptions};
 use super::moment;
 use super::program::Program;
@@ -60,7 +60,7 @@ pub(super) struct Demo {
 
 /// What the demo's client needs.
 struct Stage<'a> {
-    client: TaskServiceClient<Channel>,
+    client: TaskServiceClient<Link>,
     url: String,
     /// The demo's directory, which is the server's design root.
     directory: &'a Path,
@@ -86,7 +86,10 @@ impl Demo {
         let server = Server::start(&self.config(&path)?).await?;
         let stage = Stage {
             url: format!("http://{}", server.address()),
-            client: TaskServiceClient::new(channel(&format!("http://{}", server.address()))?),
+            client: TaskServiceClient::new(link(
+                &format!("http://{}", server.address()),
+                &CredentialArgs::default(),
+            )?),
             directory: &path,
         };
         output::note(&format!(

@@ -5,12 +5,11 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Args;
-use tonic::transport::Channel;
 use uuid::Uuid;
 
 use super::watch::{self, FollowArgs};
 use super::{Form, TaskForm, confirm, show};
-use crate::cli::connection::{ServerArgs, patiently};
+use crate::cli::connection::{Link, ServerArgs, patiently};
 use crate::cli::error::Error;
 use crate::cli::follow::Follow;
 use crate::cli::node_filter::NodeFilterArgs;
@@ -180,7 +179,7 @@ impl NewTaskArgs {
 
     async fn created(
         &self,
-        client: TaskServiceClient<Channel>,
+        client: TaskServiceClient<Link>,
         response: tonic::Response<Task>,
     ) -> Result<ExitCode, Error> {
         let replayed = response.metadata().contains_key("drydock-replayed");
@@ -213,7 +212,7 @@ impl NewTaskArgs {
 }
 
 async fn preview(
-    client: &TaskServiceClient<Channel>,
+    client: &TaskServiceClient<Link>,
     request: &CreateTaskRequest,
 ) -> Result<Task, Error> {
     let request = CreateTaskRequest {

@@ -1,6 +1,10 @@
 //! The sections: what each key means, its default, its range, and what it must agree with.
 
+mod access;
+
 mod service;
+
+mod web;
 
 mod work;
 
@@ -8,9 +12,11 @@ mod devices;
 
 use std::time::Duration;
 
+pub use access::{Auth, Tls};
 pub(super) use devices::read_sites;
 pub use devices::{Drivers, NodeDriver, OobType, Redfish, Secrets, Site};
 pub use service::{Database, Design, Http2, Log, LogFormat, Migrate, Server};
+pub use web::Web;
 pub use work::{Executor, Retention, Simulated, StepTimeouts, Tasks, Watch};
 
 const SECOND: Duration = Duration::from_secs(1);

@@ -5,6 +5,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use super::web::Web;
 use super::{MAX_COUNT, SECOND, TICK};
 use crate::config::reader::Reader;
 use crate::config::{DataDir, database_url};
@@ -41,12 +42,6 @@ impl Server {
             "server.insecure",
             false,
             "Whether to serve beyond this machine without authentication.",
-        );
-        reader.check(
-            "server.listen",
-            &["server.insecure"],
-            insecure || listen.ip().is_loopback(),
-            format!("{listen} is reachable from other machines and nobody is authenticated: give --insecure if that is meant"),
         );
         Self {
             listen,
@@ -124,6 +119,8 @@ impl Database {
 pub struct Design {
     /// The only directories that `file://` references may read.
     pub roots: Vec<PathBuf>,
+    /// What references of the web's schemes may read.
+    pub web: Web,
 }
 
 impl Design {
@@ -133,6 +130,7 @@ impl Design {
                 "design.roots",
                 "The only directories that `file://` design references may read.",
             ),
+            web: Web::read(reader),
         }
     }
 }

@@ -209,7 +209,7 @@ impl<'v, 'n> Scope<'v, 'n> {
         for name in self.fields.keys() {
             let plain = name.strip_prefix('!').unwrap_or(name);
             if !self.asked.contains(&plain) {
-                let near = nearest(plain, &self.asked);
+                let near = nearest(plain, self.asked.iter().copied());
                 let message = match near {
                     Some(near) => format!("no field is called this; is `{near}` meant?"),
                     None => "no field is called this, and it is ignored".to_owned(),
@@ -477,11 +477,15 @@ fn described(value: &Value) -> &'static str {
 }
 
 /// The known name that an unknown one is most likely a slip of the pen for.
-fn nearest(name: &str, known: &[&'static str]) -> Option<&'static str> {
+pub(super) fn nearest<'k>(name: &str, known: impl Iterator<Item = &'k str>) -> Option<&'k str> {
     /// Longer names are not compared: no field has one.
     const LONGEST: usize = 40;
-    let near = known.iter().map(|known| (edits(name, known), *known));
-    let near = near.filter(|(edits, known)| name.len() <= LONGEST && edits * 2 <= known.len());
+    if name.len() > LONGEST {
+        return None;
+    }
+    let known = known.filter(|known| known.len() <= LONGEST);
+    let near = known.map(|known| (edits(name, known), known));
+    let near = near.filter(|(edits, known)| edits * 2 <= known.len());
     near.min().map(|(_, known)| known)
 }
 

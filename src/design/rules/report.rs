@@ -20,17 +20,26 @@ pub(crate) struct Report<'s> {
     rule: &'static Rule,
     found: Vec<Found>,
     /// By document, path and message: ten thousand nodes inherit one mistake of a profile.
-    seen: HashMap<(DocumentId, String, String), usize>,
+    seen: HashMap<(DocumentId, Place, String), usize>,
     hidden: [usize; 2],
 }
 
 struct Found {
     severity: Severity,
     document: DocumentId,
-    path: Path,
+    place: Place,
     message: String,
     nodes: Vec<String>,
     node_count: usize,
+}
+
+/// Where in a document it is.
+#[derive(Clone, PartialEq, Eq, Hash)]
+enum Place {
+    /// Its name.
+    Name,
+    /// A field of its body.
+    Field(Path),
 }
 
 impl<'s> Report<'s> {
@@ -49,6 +58,11 @@ impl<'s> Report<'s> {
         self.document_as(self.rule.severity, id, path, message);
     }
 
+    /// Something wrong with what a document is called.
+    pub(crate) fn name(&mut self, id: DocumentId, message: impl Into<String>) {
+        self.add(self.rule.severity, id, Place::Name, message.into(), None);
+    }
+
     /// Something wrong in a document.
     pub(crate) fn document_as(
         &mut self,
@@ -57,7 +71,7 @@ impl<'s> Report<'s> {
         path: Path,
         message: impl Into<String>,
     ) {
-        self.add(severity, id, path, message.into(), None);
+        self.add(severity, id, Place::Field(path), message.into(), None);
     }
 
     /// Something wrong with a node, as bad as the rule is. It is reported where the value stands:
@@ -78,7 +92,8 @@ impl<'s> Report<'s> {
         let Some(id) = self.origin(node, &path) else {
             return;
         };
-        self.add(severity, id, path, message.into(), Some(node.name));
+        let place = Place::Field(path);
+        self.add(severity, id, place, message.into(), Some(node.name));
     }
 
     /// The document that a node has the value at a path from: the nearest that has it, or else
@@ -101,11 +116,11 @@ impl<'s> Report<'s> {
         &mut self,
         severity: Severity,
         document: DocumentId,
-        path: Path,
+        place: Place,
         message: String,
         node: Option<&str>,
     ) {
-        let key = (document, path.to_string(), message);
+        let key = (document, place, message);
         if let Some(at) = self.seen.get(&key) {
             let found = &mut self.found[*at];
             if let Some(node) = node
@@ -126,7 +141,7 @@ impl<'s> Report<'s> {
         self.found.push(Found {
             severity,
             document,
-            path,
+            place: key.1.clone(),
             message: key.2.clone(),
             nodes: node.map(str::to_owned).into_iter().collect(),
             node_count: node.iter().count(),
@@ -140,7 +155,12 @@ impl<'s> Report<'s> {
         for found in self.found {
             findings.push_with(found.severity, || {
                 let document = &self.site.documents[found.document];
-                let place = document.finding_at(found.severity, code, &found.path, found.message);
+                let place = match &found.place {
+                    Place::Name => document.finding_at_name(found.severity, code, found.message),
+                    Place::Field(path) => {
+                        document.finding_at(found.severity, code, path, found.message)
+                    }
+                };
                 Finding {
                     nodes: found.nodes,
                     node_count: found.node_count,

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use serde_json::{Map, Value};
 
 use super::super::document::{Document, Kind};
+use super::super::inherit::Effective;
 use super::super::read::{self, Misfit, Scope};
-use super::super::site::Site;
 use crate::domain::inventory::Inventory;
 use crate::domain::site::{
     BootAction, HardwareProfile, HostSpec, Network, NetworkLink, Rack, Region,
@@ -61,14 +61,15 @@ impl<'d> SiteView<'d> {
     pub(in crate::design) fn new(
         documents: &'d [Document<'d>],
         broken: &'d BTreeSet<(Kind, String)>,
-        site: &'d Site,
+        hosts: Vec<Effective>,
+        inventory: Option<&'d Inventory>,
     ) -> Self {
-        let hosts = site.hosts.iter().filter_map(|host| {
+        let hosts = hosts.into_iter().filter_map(|host| {
             let id = host.lineage.first()?;
             Some(Node {
                 name: &documents.get(*id)?.name,
-                spec: host.spec.clone(),
-                lineage: host.lineage.clone(),
+                spec: host.spec,
+                lineage: host.lineage,
             })
         });
         let mut view = Self {
@@ -81,7 +82,7 @@ impl<'d> SiteView<'d> {
             node_documents: Vec::new(),
             boot_actions: Vec::new(),
             nodes: hosts.collect(),
-            inventory: site.inventory.as_ref(),
+            inventory,
             misfits: Vec::new(),
             documents,
             broken,
@@ -102,6 +103,18 @@ impl<'d> SiteView<'d> {
     /// Whether the design has a document of this kind and name, be it readable or not.
     pub(crate) fn exists(&self, kind: Kind, name: &str) -> bool {
         self.by_name.contains_key(&(kind, name)) || self.broken.contains(&(kind, name.to_owned()))
+    }
+
+    /// Whether a document of this kind could not be read, so that not all of them are in the view.
+    pub(crate) fn has_broken(&self, kind: Kind) -> bool {
+        self.broken.iter().any(|(broken, _)| *broken == kind)
+    }
+
+    /// The names of the documents of a kind that could be read.
+    pub(crate) fn names(&self, kind: Kind) -> impl Iterator<Item = &'d str> {
+        let documents = self.documents.iter();
+        let documents = documents.filter(move |document| document.kind == kind);
+        documents.map(|document| document.name.as_str())
     }
 
     /// The Rack of this name.

@@ -103,7 +103,7 @@ fn findings_name_document_file_line_and_field() {
         ),
         (
             "schema: drydock/Rack/v1\nmetadata:\n  title: r1\n",
-            "site.yaml:3:3: Rack: metadata.name: a document has a name of 1 to 253 bytes",
+            "site.yaml:2:1: Rack: metadata.name: a document has a name of 1 to 253 bytes",
         ),
         (
             "schema: drydock/Rack/v1\nmetadata:\n  name: \"r\\u0000\"\n",
@@ -120,7 +120,7 @@ fn findings_name_document_file_line_and_field() {
         (
             "---\n# two\nschema: drydock/Rack/v1\nmetadata: {name: r1}\n---\n\
              # six\nschema: drydock/Rack/v1\nmetadata: {name: r1}\n",
-            "site.yaml:7: Rack/r1: metadata.name: another Rack of this name is at site.yaml:3",
+            "site.yaml:8:18: Rack/r1: metadata.name: another Rack of this name is at site.yaml:3",
         ),
         (
             "schema: drydock/BaremetalNode/v1\nmetadata: {name: n1}\ndata:\n  host_profile: gone\n",

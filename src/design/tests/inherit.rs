@@ -213,6 +213,7 @@ fn document(kind: Kind, name: &str, body: Map<String, Value>) -> Document<'stati
         name: name.to_owned(),
         body,
         values: 0,
+        credentials: Vec::new(),
         origin,
     }
 }

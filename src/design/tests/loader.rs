@@ -76,7 +76,7 @@ async fn a_directory_is_one_design_whose_findings_name_the_file() -> TestResult 
     );
     assert_eq!(
         findings[1].to_string(),
-        "racks/more.yml:1: Rack/r1: metadata.name: another Rack of this name is at racks/again.yaml:3"
+        "racks/more.yml:2:18: Rack/r1: metadata.name: another Rack of this name is at racks/again.yaml:3"
     );
     Ok(())
 }

@@ -68,6 +68,9 @@ fn what_is_inherited_is_reported_once_where_it_stands() {
              data: {{host_profile: p}}\n"
         ));
     }
+    text.push_str(
+        "---\nschema: drydock/Network/v1\nmetadata: {name: mgmt}\ndata: {cidr: 10.0.0.0/24}\n",
+    );
     let files = [file("site.yaml", &text)];
     let findings = validate(&files).expect("there is time enough");
 

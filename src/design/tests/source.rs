@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 
+use super::super::reference::Target;
 use super::super::support::{TestResult, codes, invalid, reference};
 use super::*;
 
@@ -16,10 +17,14 @@ fn deadline() -> Deadline {
 }
 
 fn read_all(root: &Path, name: &str) -> Result<Vec<SourceFile>, LoadError> {
-    let Ok(reference) = reference(root, name) else {
-        panic!("{name} is a plain reference")
-    };
-    read(&reference, MAX, deadline())
+    read(&target(root, name), MAX, deadline())
+}
+
+fn target(root: &Path, name: &str) -> FileTarget {
+    match reference(root, name).map(|reference| reference.target().clone()) {
+        Ok(Target::File(target)) => target,
+        other => panic!("{name} is a plain reference: {other:?}"),
+    }
 }
 
 fn names(files: &[SourceFile]) -> Vec<&str> {
@@ -194,7 +199,7 @@ fn a_root_that_is_away_may_come_back() -> TestResult {
 fn a_deadline_that_passed_stops_reading() -> TestResult {
     let (_top, root) = tree()?;
     let outcome = read(
-        &reference(&root, "site.yaml")?,
+        &target(&root, "site.yaml"),
         MAX,
         Deadline::after(Duration::ZERO),
     );

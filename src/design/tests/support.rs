@@ -55,6 +55,7 @@ pub(super) fn loader(root: &Path) -> Loader {
 pub(super) fn policy(root: &Path) -> ReferencePolicy {
     ReferencePolicy {
         file_roots: vec![root.to_owned()],
+        ..ReferencePolicy::default()
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use super::oob::Oob;
 use super::storage::Storage;
@@ -10,7 +10,7 @@ use super::storage::Storage;
 /// The body of a HostProfile or BaremetalNode; or a node with all that it inherits.
 ///
 /// Sections are shared between a profile and the nodes that say nothing else in them.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HostSpec {
     /// `host_profile`: the HostProfile it inherits from.
     pub host_profile: Option<Arc<str>>,
@@ -147,13 +147,36 @@ impl HostSpec {
     /// Its static address on a network, if it has one.
     #[must_use]
     pub fn static_address(&self, network: &str) -> Option<IpAddr> {
-        let mut here = self
-            .addressing
-            .iter()
-            .filter(|entry| entry.network.as_deref() == Some(network));
-        here.find_map(|entry| match entry.address? {
-            Assignment::Static(address) => Some(address),
-            Assignment::Dhcp | Assignment::Slaac => None,
-        })
+        static_address(&self.addressing, network)
     }
+}
+
+impl Default for HostSpec {
+    /// Nothing said. Its sections are one and the same for all.
+    fn default() -> Self {
+        static EMPTY: LazyLock<HostSpec> = LazyLock::new(|| HostSpec {
+            host_profile: None,
+            hardware_profile: None,
+            primary_network: None,
+            oob: Arc::default(),
+            storage: Arc::default(),
+            platform: Arc::default(),
+            interfaces: Arc::default(),
+            addressing: Arc::default(),
+            metadata: Arc::default(),
+        });
+        EMPTY.clone()
+    }
+}
+
+/// The static address on a network among the entries of `addressing`.
+#[must_use]
+pub fn static_address(addressing: &[Addressing], network: &str) -> Option<IpAddr> {
+    let mut here = addressing
+        .iter()
+        .filter(|entry| entry.network.as_deref() == Some(network));
+    here.find_map(|entry| match entry.address? {
+        Assignment::Static(address) => Some(address),
+        Assignment::Dhcp | Assignment::Slaac => None,
+    })
 }
