@@ -15,6 +15,9 @@ pub use crate::domain::SecretReference;
 /// The longest secret: private keys are a tenth of it. A greater file is no secret, but a mistake.
 const MAX_BYTES: u64 = 64 * 1024;
 
+/// What is taken for a secret while it is read: as much, and a byte to see that it is too long.
+const ROOM: usize = 64 * 1024 + 1;
+
 /// How the environment variables of secrets begin.
 pub const VARIABLE_PREFIX: &str = "DRYDOCK_SECRET_";
 
@@ -54,7 +57,7 @@ pub enum SecretError {
         directory: Option<PathBuf>,
     },
     /// Its file cannot be read.
-    #[error("read {reference}: {}", source.kind())]
+    #[error("read {reference}")]
     Unreadable {
         /// What was asked for.
         reference: SecretReference,
@@ -142,7 +145,8 @@ pub fn variable(reference: &SecretReference) -> String {
 }
 
 fn read_file(path: &Path) -> io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
+    // All of it at once: what grew would leave parts of the secret behind in memory.
+    let mut bytes = Vec::with_capacity(ROOM);
     std::fs::File::open(path)?
         .take(MAX_BYTES + 1)
         .read_to_end(&mut bytes)?;
@@ -236,7 +240,7 @@ mod tests {
         }
         std::fs::create_dir(directory.path().join("folder")).unwrap();
         let error = source.read(&reference("folder")).await.unwrap_err();
-        assert_eq!(error.to_string(), "read secret://folder: is a directory");
+        assert_eq!(error.to_string(), "read secret://folder");
         let error = source.read(&reference("no.such-one")).await.unwrap_err();
         let told = error.to_string();
         assert!(told.contains("DRYDOCK_SECRET_NO_SUCH_ONE"), "{told}");

@@ -4,7 +4,7 @@
 use http::StatusCode;
 
 use super::{DriverError, ErrorKind};
-use crate::secret::Secret;
+use crate::secret::{Secret, SecretError};
 
 /// The most of a device's own text that is passed on (api contract, "Sizes").
 const MAX_TEXT_BYTES: usize = 8 * 1024;
@@ -70,6 +70,17 @@ impl DriverError {
             not_sent: false,
             message,
         }
+    }
+}
+
+/// A secret that cannot be had: nothing was sent, and an operator has to do something.
+impl From<SecretError> for DriverError {
+    fn from(error: SecretError) -> Self {
+        let message = match std::error::Error::source(&error) {
+            Some(source) => format!("{error}: {source}"),
+            None => error.to_string(),
+        };
+        Self::permanent(ErrorKind::Internal, message).before_sending()
     }
 }
 

@@ -6,6 +6,7 @@
 //! certificates; a site whose BMCs have certificates of their own names its authority instead.
 
 use std::error::Error as _;
+use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -72,8 +73,8 @@ pub struct Client {
     inner: reqwest::Client,
 }
 
-/// What is sent.
-#[derive(Clone, Debug)]
+/// What is sent. Printed, it is without headers and body, which may hold credentials.
+#[derive(Clone)]
 pub struct Request {
     /// How.
     pub method: Method,
@@ -98,8 +99,8 @@ impl Request {
     }
 }
 
-/// What came back, whatever its status.
-#[derive(Clone, Debug)]
+/// What came back, whatever its status. Printed, it is without headers and body too.
+#[derive(Clone)]
 pub struct Answer {
     /// Its status; no redirect.
     pub status: StatusCode,
@@ -109,6 +110,24 @@ pub struct Answer {
     pub body: Bytes,
     /// Where it came from in the end.
     pub url: Url,
+}
+
+impl fmt::Debug for Request {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Request")
+            .field("method", &self.method)
+            .field("url", &self.url.as_str())
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Answer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Answer")
+            .field("status", &self.status)
+            .field("url", &self.url.as_str())
+            .finish_non_exhaustive()
+    }
 }
 
 impl Client {
@@ -351,13 +370,13 @@ fn tls_reason(error: &reqwest::Error) -> Option<String> {
             return Some(reason.to_string());
         }
         // An I/O error shows the sources of what it wraps, and not that itself.
-        let wrapped = source
+        next = match source
             .downcast_ref::<io::Error>()
-            .and_then(io::Error::get_ref);
-        if let Some(reason) = wrapped.and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
-            return Some(reason.to_string());
-        }
-        next = source.source();
+            .and_then(io::Error::get_ref)
+        {
+            Some(wrapped) => Some(wrapped),
+            None => source.source(),
+        };
     }
     None
 }

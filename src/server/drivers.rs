@@ -5,10 +5,15 @@ use std::sync::Arc;
 
 use super::options;
 use crate::config::{Config, NodeDriver, OobType, Site};
+use crate::driver::http::TrustError;
+use crate::driver::ironic::Ironic;
 use crate::driver::ledger::LedgerError;
 use crate::driver::manual::Manual;
+use crate::driver::redfish::{Redfish, RedfishOptions};
 use crate::driver::simulated::Simulated;
+use crate::driver::turns::Turns;
 use crate::driver::{Driver, Registry, SiteDrivers};
+use crate::secret::SecretSource;
 
 /// Why a driver cannot be set up.
 #[derive(Debug, thiserror::Error)]
@@ -16,9 +21,15 @@ pub enum Error {
     /// The simulated machines' memory does not open.
     #[error("open the simulated machines")]
     Simulated(#[source] LedgerError),
-    /// It is announced, and not here yet.
-    #[error("the driver for {0} is not built yet")]
-    NotBuilt(&'static str),
+    /// What vouches for Ironic cannot be used.
+    #[error("set up the driver for Ironic")]
+    Ironic(#[source] TrustError),
+    /// The configuration does not say where Ironic is or who we are to it.
+    #[error("find the endpoint of Ironic and its secret in the configuration")]
+    IronicUnset,
+    /// The authorities of BMCs cannot be read.
+    #[error("set up the Redfish driver")]
+    Redfish(#[source] TrustError),
 }
 
 /// Sets up the drivers of every site. In a rehearsal none but the simulated one is touched.
@@ -28,29 +39,52 @@ pub(super) fn registry(config: &Config) -> Result<Registry, Error> {
     if config.simulated.all {
         return Ok(Registry::simulated(simulated));
     }
-    let elsewhere = of_site(config, None)?;
+    let redfish = Arc::new(Turns::new(options::count(
+        config.drivers.redfish.max_concurrent,
+    )));
+    let elsewhere = of_site(config, None, &redfish)?;
     let mut sites = Vec::with_capacity(config.sites.len());
     for (name, site) in &config.sites {
-        sites.push((name.clone(), of_site(config, Some(site))?));
+        sites.push((name.clone(), of_site(config, Some(site), &redfish)?));
     }
     Ok(Registry::new(simulated, elsewhere, sites))
 }
 
 /// The drivers of a site; none: of those that have no settings of their own.
-fn of_site(config: &Config, site: Option<&Site>) -> Result<SiteDrivers, Error> {
+fn of_site(config: &Config, site: Option<&Site>, turns: &Arc<Turns>) -> Result<SiteDrivers, Error> {
     let types = site
         .and_then(|site| site.oob.as_ref())
         .unwrap_or(&config.drivers.oob);
     let mut oob: BTreeMap<String, Arc<dyn Driver>> = BTreeMap::new();
     for oob_type in types {
         let driver: Arc<dyn Driver> = match oob_type {
-            OobType::Redfish => return Err(Error::NotBuilt(oob_type.token())),
+            OobType::Redfish => {
+                let options = RedfishOptions {
+                    authorities: site
+                        .and_then(|site| site.redfish_ca.clone())
+                        .or_else(|| config.drivers.redfish.ca.clone()),
+                    graceful_shutdown: config.drivers.redfish.graceful_shutdown,
+                    call_timeout: config.executor.call_timeout,
+                };
+                let secrets = SecretSource::new(config.secrets.directory.clone());
+                let driver = Redfish::new(options, secrets, Arc::clone(turns));
+                Arc::new(driver.map_err(Error::Redfish)?)
+            }
             OobType::Manual => Arc::new(Manual),
         };
         oob.insert(oob_type.token().to_owned(), driver);
     }
     let node = match config.drivers.node {
         NodeDriver::Simulated => None,
+        NodeDriver::Ironic => Some(ironic(config)?),
     };
     Ok(SiteDrivers { oob, node })
+}
+
+/// The driver for Ironic. Without an endpoint the configuration would have been refused.
+fn ironic(config: &Config) -> Result<Arc<dyn Driver>, Error> {
+    let options = options::ironic(config).ok_or(Error::IronicUnset)?;
+    let secrets = SecretSource::new(config.secrets.directory.clone());
+    let ironic = Ironic::new(options, secrets).map_err(Error::Ironic)?;
+    Ok(Arc::new(ironic))
 }

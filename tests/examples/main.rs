@@ -16,6 +16,8 @@ mod python_client;
 
 mod deploy_files;
 
+mod emulated_machines;
+
 mod validation;
 
 mod broken_site;

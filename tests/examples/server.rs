@@ -122,7 +122,7 @@ impl Server {
 }
 
 /// The program, untouched by the environment of whoever runs the tests.
-fn drydock() -> Command {
+pub(crate) fn drydock() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_drydock"));
     command.env_clear().stdin(Stdio::null()).kill_on_drop(true);
     command
