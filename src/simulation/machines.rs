@@ -32,7 +32,7 @@ pub(super) struct Machines {
     bears: Bears,
     /// How long each step's work takes.
     work: Duration,
-    /// How late a command can arrive whose sender is gone, from when it was sent.
+    /// How long a command can take whose sender is gone, from when it was sent.
     latest: Duration,
 }
 
@@ -62,6 +62,7 @@ struct Work {
 
 struct Command {
     call: StepCall,
+    sent: Timestamp,
     /// When it arrives without its sender; none: its sender is still there.
     lands: Option<Timestamp>,
 }
@@ -229,7 +230,8 @@ impl Drop for Sent<'_> {
             let late = draw(|dice| dice.random_range(0..2 * latest)).unwrap_or(0);
             let late = late.min(latest);
             if let Some(command) = yard.under_way.get_mut(&self.number) {
-                let lands = clock::now() + Duration::from_millis(late);
+                // From when it was sent: what is dropped with its runtime is out of simulated time.
+                let lands = command.sent + Duration::from_millis(late);
                 command.lands.get_or_insert(lands);
             }
         } else {
@@ -248,8 +250,12 @@ impl Hands {
             self.machines.meet(&mut yard, call);
             yard.sent += 1;
             let number = yard.sent;
-            let (call, lands) = (call.clone(), None);
-            yard.under_way.insert(number, Command { call, lands });
+            let command = Command {
+                call: call.clone(),
+                sent: clock::now(),
+                lands: None,
+            };
+            yard.under_way.insert(number, command);
             Sent {
                 hands: self,
                 number,

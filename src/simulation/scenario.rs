@@ -74,11 +74,11 @@ pub(super) fn options() -> ExecutorOptions {
     }
 }
 
-/// How late a command of a dead replica arrives at the latest, from its replica's death on: what began
-/// with a call's time and the margin left of the lease is over when lease and quarantine are.
+/// How long a command of a dead replica takes at the most: what began with a call's time and the margin left
+/// of the lease is over when lease and quarantine are.
 fn latest() -> Duration {
     let options = options();
-    options.margin + options.quarantine + options.call_timeout / 2
+    options.call_needs() + options.quarantine - Duration::from_millis(100)
 }
 
 impl Scenario {
