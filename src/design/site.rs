@@ -13,7 +13,7 @@ use super::document::{Document, Kind, MAX_NAME_BYTES, scalar};
 use super::finding::{Code, Finding, Findings, Severity};
 use super::inherit::{Effective, Profiles, Section};
 use super::read;
-use crate::domain::inventory::{Inventory, Labels, Node};
+use crate::domain::inventory::{Inventory, Labels, Node, Surroundings};
 use crate::domain::site::{HardwareProfile, HostSpec, Oob};
 
 /// Tags of one node, and labels of one node or rack: as many as one filter can ask for. It also
@@ -57,7 +57,7 @@ pub(super) fn inventory(
         return None;
     }
     match Inventory::new(name, nodes, racks) {
-        Ok(inventory) => Some(inventory),
+        Ok(inventory) => Some(inventory.amid(surroundings(documents))),
         Err(error) => {
             findings.push(Finding::error(Code::TooLarge, error.to_string()));
             None
@@ -79,6 +79,37 @@ fn hardware<'d>(documents: &'d [Document<'_>]) -> HashMap<&'d str, Arc<HardwareP
         }
     }
     profiles
+}
+
+/// What nodes refer to: the first document of each name.
+fn surroundings(documents: &[Document<'_>]) -> Surroundings {
+    let mut found = Surroundings::default();
+    for Document {
+        kind, name, body, ..
+    } in documents
+    {
+        // What does not fit is for validation to say.
+        match kind {
+            Kind::Network => {
+                let network = found.networks.entry(name.clone());
+                network.or_insert_with(|| read::read(body, read::network).0);
+            }
+            Kind::NetworkLink => {
+                let link = found.links.entry(name.clone());
+                link.or_insert_with(|| read::read(body, read::network_link).0);
+            }
+            Kind::Region if found.authorized_keys.is_empty() => {
+                found.authorized_keys = read::read(body, read::region).0.authorized_keys;
+            }
+            Kind::Region
+            | Kind::Rack
+            | Kind::HostProfile
+            | Kind::HardwareProfile
+            | Kind::BaremetalNode
+            | Kind::BootAction => {}
+        }
+    }
+    found
 }
 
 fn check_names(documents: &[Document<'_>], findings: &mut Findings) {

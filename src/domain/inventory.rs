@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use super::site::hardware::{Device, HardwareProfile};
 use super::site::host::{self, Addressing, Interface, Platform};
-use super::site::{Oob, Storage};
+use super::site::{Network, NetworkLink, Oob, Storage};
 
 /// The most nodes one site may have: twice the 100,000 that a single task is sized for.
 pub const MAX_NODES: usize = 200_000;
@@ -70,6 +70,17 @@ impl Node {
     }
 }
 
+/// What the nodes of a site refer to and share.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Surroundings {
+    /// Networks, by their names.
+    pub networks: BTreeMap<String, Network>,
+    /// Links, by their names.
+    pub links: BTreeMap<String, NetworkLink>,
+    /// OpenSSH public keys that may log in to every node.
+    pub authorized_keys: Vec<String>,
+}
+
 /// Labels by key, as racks carry them.
 pub type Labels = BTreeMap<String, String>;
 
@@ -96,6 +107,7 @@ pub struct Inventory {
     site: Option<String>,
     nodes: Vec<Node>,
     racks: BTreeMap<String, Labels>,
+    surroundings: Surroundings,
     by_name: HashMap<Box<str>, u32>,
     by_tag: Index,
     by_label: PairIndex,
@@ -134,6 +146,7 @@ impl Inventory {
             site,
             nodes,
             racks,
+            surroundings: Surroundings::default(),
             by_name: HashMap::new(),
             by_tag: Index::new(),
             by_label: PairIndex::new(),
@@ -142,6 +155,21 @@ impl Inventory {
         };
         inventory.index();
         Ok(inventory)
+    }
+
+    /// The same nodes, amid what they refer to.
+    #[must_use]
+    pub fn amid(self, surroundings: Surroundings) -> Self {
+        Self {
+            surroundings,
+            ..self
+        }
+    }
+
+    /// What its nodes refer to and share.
+    #[must_use]
+    pub fn surroundings(&self) -> &Surroundings {
+        &self.surroundings
     }
 
     /// The site's name, which is its Region's; `None` for a design without one.

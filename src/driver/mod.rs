@@ -20,6 +20,8 @@ pub mod turns;
 pub mod device_error;
 pub mod http;
 
+pub mod ironic;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -182,11 +184,13 @@ pub trait Driver: Send + Sync + 'static {
 
     /// Begins the work. `Observe` and `Converge` steps may be started again at any time.
     /// `Guarded` steps leave the mark `call.task_id` on the device in the same act that begins the
-    /// work. `Once` steps are started again only after an error that says `not_sent`.
+    /// work, or before it in a form that tells whether it has begun. `Once` steps are started again
+    /// only after an error that says `not_sent`.
     async fn start(&self, call: &StepCall) -> Result<Progress, DriverError>;
 
     /// Asks how the work goes on, and may be asked again at will. It changes nothing, except that a
-    /// `Converge` step may go on converging: read, act on a difference, read back. After a
+    /// `Converge` step may go on converging: read, act on a difference, read back, and a `Guarded`
+    /// one of several parts may ask for the next, which the device refuses where it was begun. After a
     /// [`cancel`](Driver::cancel) the answer is `Done` when the work had been done before,
     /// [`ErrorKind::Cancelled`] once it has stopped, [`ErrorKind::NotStarted`] when it never began,
     /// and `Running` until then.

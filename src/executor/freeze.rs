@@ -18,6 +18,7 @@ use crate::domain::inventory::{Inventory, Node};
 use crate::domain::node_filter::{Selection, select};
 use crate::domain::{Action, Task, TaskStatus};
 use crate::driver::Registry;
+use crate::failpoint::failpoint;
 use crate::store::{Ending, FrozenDesign, NewMessage, NodeLock, RootChange, Start};
 
 /// Fetches of a design before the task fails: with the waits between them half a minute, longer
@@ -98,6 +99,7 @@ impl Freezer<'_> {
             .design
             .as_ref()
             .map(|design| Arc::clone(&design.digest));
+        failpoint!(BeforeFreeze);
         if !self.take(start, messages).await? {
             return Ok(Begun::Waits);
         }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::options;
 use crate::config::{Config, NodeDriver, OobType, Site};
 use crate::driver::http::TrustError;
+use crate::driver::ironic::Ironic;
 use crate::driver::ledger::LedgerError;
 use crate::driver::manual::Manual;
 use crate::driver::redfish::{Redfish, RedfishOptions};
@@ -20,6 +21,12 @@ pub enum Error {
     /// The simulated machines' memory does not open.
     #[error("open the simulated machines")]
     Simulated(#[source] LedgerError),
+    /// What vouches for Ironic cannot be used.
+    #[error("set up the driver for Ironic")]
+    Ironic(#[source] TrustError),
+    /// The configuration does not say where Ironic is or who we are to it.
+    #[error("find the endpoint of Ironic and its secret in the configuration")]
+    IronicUnset,
     /// The authorities of BMCs cannot be read.
     #[error("set up the Redfish driver")]
     Redfish(#[source] TrustError),
@@ -69,6 +76,15 @@ fn of_site(config: &Config, site: Option<&Site>, turns: &Arc<Turns>) -> Result<S
     }
     let node = match config.drivers.node {
         NodeDriver::Simulated => None,
+        NodeDriver::Ironic => Some(ironic(config)?),
     };
     Ok(SiteDrivers { oob, node })
+}
+
+/// The driver for Ironic. Without an endpoint the configuration would have been refused.
+fn ironic(config: &Config) -> Result<Arc<dyn Driver>, Error> {
+    let options = options::ironic(config).ok_or(Error::IronicUnset)?;
+    let secrets = SecretSource::new(config.secrets.directory.clone());
+    let ironic = Ironic::new(options, secrets).map_err(Error::Ironic)?;
+    Ok(Arc::new(ironic))
 }

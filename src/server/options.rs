@@ -3,9 +3,10 @@
 use std::path::{Component, Path, PathBuf};
 
 use super::Error;
-use crate::config::{self, Config, Migrate};
+use crate::config::{self, Config, IronicAuth, Migrate};
 use crate::design::{Authorities, FetchOptions, LoaderOptions, ReferencePolicy, WebPolicy};
 use crate::domain::StepKind;
+use crate::driver::ironic::{self, Authentication, Enrolment, Images};
 use crate::driver::simulated::SimulatedOptions;
 use crate::executor::{ExecutorOptions, Gate};
 use crate::secret::SecretSource;
@@ -73,6 +74,37 @@ pub(super) fn simulated(config: &Config) -> SimulatedOptions {
         step_duration: config.simulated.step_duration,
         ledger: Some(config.simulated.ledger.clone()),
     }
+}
+
+/// None: there is no endpoint, or not what proves who we are.
+pub(super) fn ironic(config: &Config) -> Option<ironic::Options> {
+    let section = &config.drivers.ironic;
+    let authentication = match section.auth {
+        IronicAuth::None => Authentication::None,
+        IronicAuth::HttpBasic => Authentication::Basic {
+            username: section.username.clone()?,
+            password: section.secret.clone()?,
+        },
+        IronicAuth::Token => Authentication::Token(section.secret.clone()?),
+    };
+    Some(ironic::Options {
+        endpoint: section.endpoint.clone()?,
+        authentication,
+        ca_file: section.ca.clone(),
+        enrolment: section.enroll.then(|| Enrolment {
+            hardware_type: section.enroll_driver.clone(),
+            verify_ca: section.enroll_verify_ca.clone(),
+        }),
+        inspect: section.inspect,
+        config_drive: section.config_drive,
+        images: Images {
+            source: section.image_source.clone(),
+            checksum: section.image_checksum.clone(),
+            boot_iso: section.boot_iso.clone(),
+        },
+        max_concurrent_calls: count(section.max_concurrent),
+        call_timeout: config.executor.call_timeout,
+    })
 }
 
 pub(super) fn executor(config: &Config) -> ExecutorOptions {

@@ -26,3 +26,10 @@ mod redfish_faults;
 mod redfish_power;
 
 mod canary;
+
+mod design;
+mod ironic_service;
+
+mod ironic;
+mod ironic_bmc;
+mod ironic_faults;

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::MAX_COUNT;
+use super::ironic::Ironic;
 use crate::config::reader::Reader;
 
 /// Secrets.
@@ -53,10 +54,12 @@ impl OobType {
 pub enum NodeDriver {
     /// Nothing real.
     Simulated,
+    /// An Ironic.
+    Ironic,
 }
 
 impl NodeDriver {
-    const TOKENS: [(&str, Self); 1] = [("simulated", Self::Simulated)];
+    const TOKENS: [(&str, Self); 2] = [("simulated", Self::Simulated), ("ironic", Self::Ironic)];
 }
 
 /// The Redfish driver.
@@ -79,6 +82,8 @@ pub struct Drivers {
     pub node: NodeDriver,
     /// The Redfish driver.
     pub redfish: Redfish,
+    /// The driver that deploys through Ironic.
+    pub ironic: Ironic,
 }
 
 impl Drivers {
@@ -103,6 +108,7 @@ impl Drivers {
                     "Most BMCs that one replica talks to at a time over Redfish; with each of them it has one exchange at a time.",
                 ),
             },
+            ironic: Ironic::read(reader, node == NodeDriver::Ironic),
         }
     }
 }
@@ -154,6 +160,6 @@ impl Site {
 }
 
 const OOB: &str = "The out-of-band types of nodes that are acted on for real, `redfish` or `manual`; without any, out-of-band steps are simulated.";
-const NODE: &str = "What does the steps that are not out-of-band: `simulated` is the only one yet.";
+const NODE: &str = "What does the steps that are not out-of-band: `ironic`, or `simulated`.";
 const REDFISH_CA: &str =
     "PEM file of the authorities that sign the certificates of BMCs; only these are accepted then.";

@@ -1,0 +1,157 @@
+//! What Ironic's refusals mean.
+
+use http::StatusCode;
+use serde_json::Value;
+
+use super::super::device_error::device_text;
+use super::super::{DriverError, ErrorKind};
+use crate::secret::Secret;
+
+/// Conflicts that waiting does not end; every other one is a lock. Ironic has no codes for them.
+const LASTING_CONFLICTS: [&str; 3] = [
+    "already exists",
+    "is associated with",
+    "is already associated",
+];
+
+/// A call that did not do what was asked.
+#[derive(Clone, Debug)]
+pub(super) struct ApiError {
+    /// What Ironic answered; none: it did not.
+    pub(super) status: Option<StatusCode>,
+    /// What it means.
+    pub(super) meaning: DriverError,
+}
+
+impl ApiError {
+    /// What an answer other than success means. `place` is the host that gave it.
+    pub(super) fn of_answer(
+        place: &str,
+        status: StatusCode,
+        body: &[u8],
+        secrets: &[&Secret],
+    ) -> Self {
+        let said = device_text(&said(body), secrets);
+        let mut meaning = DriverError::of_status(status, &said);
+        if status == StatusCode::CONFLICT
+            && LASTING_CONFLICTS.iter().any(|text| said.contains(text))
+        {
+            meaning.kind = ErrorKind::Refused;
+            meaning.transient = false;
+        }
+        Self {
+            status: Some(status),
+            meaning: meaning.within(&format!("Ironic at {place}")),
+        }
+    }
+
+    /// What was asked for is not there.
+    pub(super) fn is_missing(&self) -> bool {
+        self.status == Some(StatusCode::NOT_FOUND)
+    }
+
+    /// Somebody else has what was asked for, and keeps it.
+    pub(super) fn is_taken(&self) -> bool {
+        self.status == Some(StatusCode::CONFLICT) && !self.meaning.transient
+    }
+
+    /// Ironic looked at what was asked and will not do it; nothing has begun.
+    pub(super) fn is_refusal(&self) -> bool {
+        self.status.is_some_and(|status| status.is_client_error())
+    }
+
+    /// As a poll tells it: whatever keeps us from asking says nothing about the work itself.
+    pub(super) fn while_polling(self) -> DriverError {
+        DriverError {
+            transient: true,
+            ..self.meaning
+        }
+    }
+}
+
+impl From<DriverError> for ApiError {
+    fn from(meaning: DriverError) -> Self {
+        Self {
+            status: None,
+            meaning,
+        }
+    }
+}
+
+impl From<ApiError> for DriverError {
+    fn from(error: ApiError) -> Self {
+        error.meaning
+    }
+}
+
+/// What the body of a refusal says. Ironic wraps its words in a JSON text within a JSON document, its
+/// middleware in documents of other shapes.
+fn said(body: &[u8]) -> String {
+    let Ok(document) = serde_json::from_slice::<Value>(body) else {
+        return String::from_utf8_lossy(body).into_owned();
+    };
+    let inner = match document
+        .get("error_message")
+        .or_else(|| document.get("error"))
+    {
+        Some(Value::String(text)) => match serde_json::from_str::<Value>(text) {
+            Ok(inner @ Value::Object(_)) => inner,
+            Ok(_) | Err(_) => return text.clone(),
+        },
+        Some(inner @ Value::Object(_)) => inner.clone(),
+        Some(_) | None => document,
+    };
+    let words = ["faultstring", "description", "message", "title"]
+        .into_iter()
+        .find_map(|key| inner.get(key)?.as_str());
+    words.map_or_else(|| inner.to_string(), str::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LOCKED: &str = r#"{"error_message": "{\"faultcode\": \"Client\", \"faultstring\": \"Node 831902ad is locked by host ironic-test, please retry after the current operation is completed.\", \"debuginfo\": null}"}"#;
+    const TAKEN: &str = r#"{"error_message": "{\"faultcode\": \"Client\", \"faultstring\": \"Node 447af31e is associated with instance 11111111.\", \"debuginfo\": null}"}"#;
+
+    fn error(status: u16, body: &str) -> ApiError {
+        let status = StatusCode::from_u16(status).unwrap();
+        ApiError::of_answer("ironic:6385", status, body.as_bytes(), &[])
+    }
+
+    #[test]
+    fn a_lock_passes_and_a_claim_does_not() {
+        let locked = error(409, LOCKED);
+        assert!(locked.meaning.transient && !locked.is_taken());
+        assert_eq!(locked.meaning.kind, ErrorKind::Busy);
+        let taken = error(409, TAKEN);
+        assert!(!taken.meaning.transient && taken.is_taken());
+        assert_eq!(
+            taken.meaning.message,
+            "Ironic at ironic:6385: answered 409 Conflict: Node 447af31e is associated with instance 11111111."
+        );
+    }
+
+    #[test]
+    fn every_shape_of_refusal_is_read() {
+        for (body, told) in [
+            (LOCKED, "Node 831902ad is locked"),
+            (
+                r#"{"error_message": "{\"code\": 406, \"title\": \"Not Acceptable\", \"description\": \"Version 1.999\"}"}"#,
+                "Version 1.999",
+            ),
+            (
+                r#"{"error": {"message": "Authorization required", "code": 401}}"#,
+                "Authorization required",
+            ),
+            (r#"{"error_message": "plain"}"#, "plain"),
+            (r#"{"error_message": {"faultstring": "object"}}"#, "object"),
+            ("<html>bad gateway</html>", "<html>bad gateway</html>"),
+            ("[1]", "[1]"),
+            ("", ""),
+        ] {
+            let said = said(body.as_bytes());
+            assert!(said.starts_with(told), "{body}: {said}");
+        }
+    }
+}
