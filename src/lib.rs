@@ -1,5 +1,6 @@
 //! Drydock runs tasks on the bare-metal nodes of a site and tells everybody, live, how far it is.
 
+pub mod background;
 pub mod clock;
 pub mod domain;
 pub mod proto;

@@ -87,8 +87,10 @@ pub async fn routes(tasks: Tasks, access: Access) -> Result<Api, tonic_reflectio
         .add_service(health_service)
         .add_service(reflection().build_v1()?)
         .add_service(reflection().build_v1alpha()?);
+    // Around every service once more: what none of them knows is answered by none of them.
+    let router = routes.into_axum_router().layer(TransportErrorsLayer);
     // The gate is before everything, unknown methods as well; its refusals are told to browsers too.
-    let router = routes.into_axum_router().layer(GateLayer::new(access));
+    let router = router.layer(GateLayer::new(access));
     let routes = Routes::from(router.layer(GrpcWebLayer::new())).prepare();
     Ok(Api { routes, health })
 }

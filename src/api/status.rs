@@ -69,6 +69,12 @@ pub(super) enum Failure {
     /// The request is larger than a server accepts.
     #[error("accept a request of this size")]
     TooLarge,
+    /// The method or the request's encoding is not known; what the transport says of it, if anything.
+    #[error("answer a call that is not known: {0}")]
+    Unimplemented(String),
+    /// The time that the caller gave is over.
+    #[error("answer in the time that the caller gave")]
+    DeadlineExceeded,
 }
 
 impl Failure {
@@ -102,6 +108,22 @@ impl Failure {
                 Code::InvalidArgument,
                 ErrorReason::RequestTooLarge,
                 "the request is larger than 4 MiB",
+            )
+            .status(),
+            Self::Unimplemented(why) => Answer::new(
+                Code::Unimplemented,
+                ErrorReason::Unimplemented,
+                if why.is_empty() {
+                    "there is no such method".to_owned()
+                } else {
+                    why
+                },
+            )
+            .status(),
+            Self::DeadlineExceeded => Answer::new(
+                Code::DeadlineExceeded,
+                ErrorReason::DeadlineExceeded,
+                "the deadline of the call passed; a change may have been made all the same",
             )
             .status(),
         }

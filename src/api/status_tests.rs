@@ -325,6 +325,18 @@ async fn table() -> Vec<(Failure, Code, ErrorReason, With)> {
             With::Retry,
         ),
         (
+            Failure::Unimplemented(String::new()),
+            Code::Unimplemented,
+            R::Unimplemented,
+            With::Nothing,
+        ),
+        (
+            Failure::DeadlineExceeded,
+            Code::DeadlineExceeded,
+            R::DeadlineExceeded,
+            With::Nothing,
+        ),
+        (
             Failure::Watch(WatchError::Stalled),
             Code::ResourceExhausted,
             R::WatchConsumerStalled,

@@ -1,23 +1,37 @@
-//! Requests that the transport cannot read, answered as the contract says.
+//! What the transport answers by itself, answered as the contract says.
 //!
-//! A request that does not decode, or is too large, never reaches a handler: tonic answers it itself,
-//! with INTERNAL or OUT_OF_RANGE and no details. Those answers are known by two marks: they are headers
+//! A request that does not decode, is too large, or is for a method that does not exist never reaches a
+//! handler: tonic answers it itself, without details. Those answers are known by two marks: they are headers
 //! alone, and every status of our own has details. They are replaced here.
 //!
 //! A request body that breaks off because its connection does has the same marks, but nobody is left to
 //! read that answer.
+//!
+//! The deadline that a caller sends with its call is kept here, a moment before tonic would: tonic says
+//! CANCELLED then, which is what a caller says and not what it is told. As with tonic, it is the deadline of
+//! the answer's beginning; how long a stream goes on is the business of who reads it.
 
 use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
-use http::{Request, Response};
-use tonic::body::Body;
+use http::{HeaderMap, Request, Response};
+use tokio::time::timeout;
 use tonic::{Code, Status};
 use tower::{Layer, Service};
 
 use super::call::CallId;
 use super::status::Failure;
+
+/// The header with the time that a caller gives.
+const TIMEOUT: &str = "grpc-timeout";
+
+/// The longest number in it, as the protocol has it.
+const MAX_TIMEOUT_DIGITS: usize = 8;
+
+/// By how much a deadline is kept before it passes: the resolution of timers, and a step.
+const EARLIER: Duration = Duration::from_millis(2);
 
 /// Puts [`TransportErrors`] around a service.
 #[derive(Clone, Copy, Debug, Default)]
@@ -37,12 +51,13 @@ impl<S> Layer<S> for TransportErrorsLayer {
     }
 }
 
-impl<S> Service<Request<Body>> for TransportErrors<S>
+impl<S, B, R> Service<Request<B>> for TransportErrors<S>
 where
-    S: Service<Request<Body>, Response = Response<Body>>,
+    S: Service<Request<B>, Response = Response<R>>,
     S::Future: Send + 'static,
+    R: Default + 'static,
 {
-    type Response = Response<Body>;
+    type Response = Response<R>;
     type Error = S::Error;
     type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Self::Error>> + Send>>;
 
@@ -50,19 +65,49 @@ where
         self.inner.poll_ready(cx)
     }
 
-    fn call(&mut self, request: Request<Body>) -> Self::Future {
+    fn call(&mut self, request: Request<B>) -> Self::Future {
         let call = request.extensions().get().copied().unwrap_or_default();
+        let given = time_given(request.headers());
         let answer = self.inner.call(request);
-        Box::pin(async move { answer.await.map(|response| rewrite(response, call)) })
+        Box::pin(async move {
+            let Some(given) = given else {
+                return answer.await.map(|response| rewrite(response, call));
+            };
+            match timeout(given.saturating_sub(EARLIER), answer).await {
+                Ok(answer) => answer.map(|response| rewrite(response, call)),
+                Err(_elapsed) => Ok(Failure::DeadlineExceeded.into_status(call).into_http()),
+            }
+        })
     }
 }
 
 /// The response that a caller gets.
-fn rewrite(response: Response<Body>, call: CallId) -> Response<Body> {
-    match Status::from_header_map(response.headers()).and_then(as_failure) {
-        Some(failure) => failure.into_status(call).into_http(),
-        None => response,
+fn rewrite<R>(mut response: Response<R>, call: CallId) -> Response<R> {
+    if let Some(failure) = Status::from_header_map(response.headers()).and_then(as_failure) {
+        let told: Response<()> = failure.into_status(call).into_http();
+        // Beside the status there may be what encodings are known. The body is empty.
+        response.headers_mut().extend(told.into_parts().0.headers);
     }
+    response
+}
+
+/// The time that the caller gives for an answer; none where it gives none that can be read.
+fn time_given(headers: &HeaderMap) -> Option<Duration> {
+    let value = headers.get(TIMEOUT)?.to_str().ok()?;
+    let (number, unit) = value.split_at_checked(value.len().checked_sub(1)?)?;
+    if number.len() > MAX_TIMEOUT_DIGITS || !number.bytes().all(|byte| byte.is_ascii_digit()) {
+        return None;
+    }
+    let number: u64 = number.parse().ok()?;
+    Some(match unit {
+        "H" => Duration::from_secs(number * 60 * 60),
+        "M" => Duration::from_secs(number * 60),
+        "S" => Duration::from_secs(number),
+        "m" => Duration::from_millis(number),
+        "u" => Duration::from_micros(number),
+        "n" => Duration::from_nanos(number),
+        _ => return None,
+    })
 }
 
 fn as_failure(status: Status) -> Option<Failure> {
@@ -72,7 +117,8 @@ fn as_failure(status: Status) -> Option<Failure> {
     match status.code() {
         Code::Internal => Some(Failure::Undecodable(status.message().to_owned())),
         Code::OutOfRange => Some(Failure::TooLarge),
-        // Unknown methods, deadlines and encodings: the transport's own affair.
+        Code::Unimplemented => Some(Failure::Unimplemented(status.message().to_owned())),
+        // Nothing that the transport says by itself.
         Code::Ok
         | Code::Cancelled
         | Code::Unknown
@@ -84,7 +130,6 @@ fn as_failure(status: Status) -> Option<Failure> {
         | Code::ResourceExhausted
         | Code::FailedPrecondition
         | Code::Aborted
-        | Code::Unimplemented
         | Code::Unavailable
         | Code::DataLoss
         | Code::Unauthenticated => None,
@@ -93,6 +138,7 @@ fn as_failure(status: Status) -> Option<Failure> {
 
 #[cfg(test)]
 mod tests {
+    use tonic::body::Body;
     use tonic_types::StatusExt as _;
 
     use super::*;
@@ -100,7 +146,7 @@ mod tests {
     use crate::proto::v1::design_service_server::{DesignService, DesignServiceServer};
 
     fn rewritten(status: &Status) -> (Code, Option<String>) {
-        let response = rewrite(status.clone().into_http(), CallId::new());
+        let response = rewrite(status.clone().into_http::<Body>(), CallId::new());
         let status = Status::from_header_map(response.headers()).expect("a status");
         let reason = status.get_details_error_info().map(|info| info.reason);
         (status.code(), reason)
@@ -119,6 +165,28 @@ mod tests {
             rewritten(&Status::out_of_range("message length too large")),
             (Code::InvalidArgument, Some("REQUEST_TOO_LARGE".to_owned()))
         );
+        assert_eq!(
+            rewritten(&Status::unimplemented("")),
+            (Code::Unimplemented, Some("UNIMPLEMENTED".to_owned()))
+        );
+    }
+
+    #[test]
+    fn a_deadline_is_read_as_the_protocol_writes_it() {
+        let given = |value: &str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(TIMEOUT, value.parse().expect("a value"));
+            time_given(&headers)
+        };
+        assert_eq!(given("2H"), Some(Duration::from_secs(7200)));
+        assert_eq!(given("3M"), Some(Duration::from_secs(180)));
+        assert_eq!(given("99999999S"), Some(Duration::from_secs(99_999_999)));
+        assert_eq!(given("0m"), Some(Duration::ZERO));
+        assert_eq!(given("5u"), Some(Duration::from_micros(5)));
+        assert_eq!(given("7n"), Some(Duration::from_nanos(7)));
+        for nonsense in ["", "S", "5", "+5S", "5s", "123456789S", "5 S"] {
+            assert_eq!(given(nonsense), None, "{nonsense}");
+        }
     }
 
     /// A service whose handlers are never reached.
@@ -192,8 +260,8 @@ mod tests {
             (Code::Internal, Some("INTERNAL".to_owned()))
         );
         assert_eq!(
-            rewritten(&Status::unimplemented("no such method")),
-            (Code::Unimplemented, None)
+            rewritten(&Status::not_found("somebody else's")),
+            (Code::NotFound, None)
         );
     }
 }

@@ -109,11 +109,7 @@ impl Frames {
                 index,
                 replay,
             } => {
-                let event = published.event(index);
                 self.ts = self.ts.max(published.commit.ts);
-                if self.watched == Some(event.task_id) {
-                    self.top.revision = event.revision;
-                }
                 let tail = v1::TaskEvent {
                     replay,
                     resume_token: self.tokens.token(published.sequence(index)),
@@ -127,13 +123,14 @@ impl Frames {
             Item::Progress {
                 task_id,
                 sequence,
+                revision,
                 progress,
             } => whole(&v1::TaskEvent {
                 sequence,
                 ts: Some(convert::timestamp(self.ts)),
                 task_id: task_id.to_string(),
                 root_task_id: task_id.to_string(),
-                revision: self.top.revision,
+                revision,
                 event: Some(Arm::ProgressChanged(convert::progress(progress))),
                 ..v1::TaskEvent::default()
             }),

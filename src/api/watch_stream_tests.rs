@@ -144,13 +144,14 @@ fn progress_has_no_token_and_a_heartbeat_has_one_and_no_task() {
     let progress = sent(&frames.frame(Item::Progress {
         task_id: root.task_id,
         sequence: 50,
+        revision: 7,
         progress: Progress::default(),
     }));
     assert_eq!(
         (progress.sequence, progress.resume_token.as_str()),
         (50, "")
     );
-    assert_eq!(progress.revision, root.revision);
+    assert_eq!(progress.revision, 7);
 
     let heartbeat = sent(&frames.frame(Item::Heartbeat { sequence: 60 }));
     assert_eq!((heartbeat.sequence, heartbeat.task_id.as_str()), (60, ""));

@@ -257,12 +257,11 @@ fn hint(error: &(dyn std::error::Error + 'static)) -> Option<&'static str> {
 pub(super) fn is_passing(status: &tonic::Status) -> bool {
     use tonic::Code;
     match status.code() {
-        Code::Unavailable => true,
+        // A deadline is the caller's own: with more time the same may be answered.
+        Code::Unavailable | Code::DeadlineExceeded => true,
         // A connection that breaks has these codes, but so have failures that the server tells: those
         // have a reason.
-        Code::Unknown | Code::Internal | Code::Cancelled | Code::DeadlineExceeded => {
-            reason(status).is_none()
-        }
+        Code::Unknown | Code::Internal | Code::Cancelled => reason(status).is_none(),
         Code::Ok
         | Code::InvalidArgument
         | Code::NotFound

@@ -14,6 +14,8 @@ use super::hints::Trees;
 use super::lease::{Life, error_chain};
 use super::options::ExecutorOptions;
 use super::root::{Exit, Runner};
+use super::standing::Resting;
+use crate::background::Background;
 use crate::clock;
 use crate::domain::{TaskId, TaskStatus};
 use crate::driver::Registry;
@@ -21,6 +23,11 @@ use crate::store::{Claimed, Error, PreviousOwner, Store, View};
 
 /// Roots taken by one claim, so that replicas that start together share what there is.
 const CLAIM_BATCH: u32 = 16;
+
+/// Roots beyond `max_running_roots` that one replica keeps while they only wait for nodes: a few kilobytes
+/// each, besides their designs, which those of one site share. With more, as many take places of those that
+/// run.
+const MAX_RESTING: usize = 1024;
 
 /// Runs of one root that may break in a row, none of which got a step further. What breaks a run
 /// is often a single answer of the database; after this many the next run only ends the root.
@@ -33,6 +40,8 @@ pub(super) struct Shared {
     pub(super) designs: Arc<dyn DesignSource>,
     pub(super) drivers: Arc<Registry>,
     pub(super) trees: Arc<Trees>,
+    /// Roots that only wait for nodes.
+    pub(super) resting: Arc<Resting>,
     /// Slots for nodes.
     pub(super) slots: Arc<Semaphore>,
     /// Notified when there may be a root to claim.
@@ -43,8 +52,8 @@ pub(super) struct Shared {
     pub(super) drain: CancellationToken,
     /// Cancelled when a write was given up with its outcome unknown.
     pub(super) unclean: CancellationToken,
-    /// Cancelled when something panicked.
-    pub(super) failed: CancellationToken,
+    /// Where a panic is reported.
+    pub(super) background: Background,
 }
 
 /// Claims roots and owns their runners.
@@ -128,7 +137,7 @@ impl Claimer {
                         self.give_back(crew, root).await;
                     }
                     // Only a replica that was full may have left something unclaimed.
-                    if crew.runners.len() + 1 >= shared.options.max_running_roots {
+                    if self.room(crew) <= 1 {
                         shared.claim.notify_one();
                     }
                 }
@@ -143,7 +152,7 @@ impl Claimer {
                 () = shared.claim.notified() => self.claim(crew, Claim::Free).await,
                 _ = tick.tick() => {
                     self.claim(crew, Claim::Any).await;
-                    if crew.runners.len() >= shared.options.max_running_roots {
+                    if self.room(crew) == 0 {
                         self.claim_abandoned(crew).await;
                         self.claim_overdue(crew).await;
                     }
@@ -152,12 +161,16 @@ impl Claimer {
         }
     }
 
+    /// How many roots more may run.
+    fn room(&self, crew: &Crew) -> usize {
+        let places = self.shared.options.max_running_roots;
+        room(places, crew.runners.len(), self.shared.resting.count())
+    }
+
     /// Claims as much as there are slots for.
     async fn claim(&self, crew: &mut Crew, which: Claim) {
         loop {
-            let room = self.shared.options.max_running_roots;
-            let room = room.saturating_sub(crew.runners.len());
-            let limit = room.min(CLAIM_BATCH as usize);
+            let limit = self.room(crew).min(CLAIM_BATCH as usize);
             if limit == 0 || self.takes_no_more(crew) {
                 return;
             }
@@ -239,7 +252,7 @@ impl Claimer {
         crew: &mut Crew,
         claim: impl Future<Output = Result<Vec<Claimed>, Error>> + Send + 'static,
     ) -> Option<Vec<Claimed>> {
-        let claim = tokio::spawn(claim);
+        let claim = self.shared.background.spawn("claim", claim);
         let claimed = tokio::select! {
             claimed = claim => claimed,
             // What it takes for a life that is over, others take back.
@@ -252,11 +265,8 @@ impl Claimer {
                 crew.doubt = true;
                 None
             }
-            Err(panic) => {
-                tracing::error!(%panic, "claim panicked");
-                self.shared.failed.cancel();
-                None
-            }
+            // Reported where it panicked; the process ends.
+            Err(_) => None,
         }
     }
 
@@ -320,9 +330,10 @@ impl Claimer {
             claimed,
             last_resort,
         };
+        let run = async move { (root, runner.run().await) };
         let handle = crew
             .runners
-            .spawn(async move { (root, runner.run().await) });
+            .spawn(self.shared.background.guard("runner of a root", run));
         crew.ids.insert(handle.id(), root);
     }
 
@@ -352,13 +363,35 @@ impl Claimer {
                 }
             }
             Err(panic) => {
-                tracing::error!(%panic, "runner of a root panicked");
-                self.shared.failed.cancel();
                 if let Some(root) = crew.ids.remove(&panic.id()) {
                     self.shared.trees.remove(root);
                 }
             }
         }
         None
+    }
+}
+
+/// How many roots more may run in `places` where `running` do, of which `resting` only wait.
+fn room(places: usize, running: usize, resting: usize) -> usize {
+    let working = running.saturating_sub(resting);
+    let in_memory = places.saturating_add(MAX_RESTING);
+    let room = places.saturating_sub(working);
+    room.min(in_memory.saturating_sub(running))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn those_who_only_wait_take_no_place_up_to_a_bound() {
+        assert_eq!(room(64, 10, 0), 54);
+        assert_eq!(room(64, 64, 0), 0);
+        assert_eq!(room(64, 64, 64), 64);
+        assert_eq!(room(64, 64 + MAX_RESTING - 1, 64 + MAX_RESTING - 1), 1);
+        assert_eq!(room(64, 64 + MAX_RESTING, 64 + MAX_RESTING), 0);
+        // Those that waited and work now are not held up: until they end there is room for nobody.
+        assert_eq!(room(64, 100, 2), 0);
     }
 }

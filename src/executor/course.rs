@@ -11,7 +11,6 @@ use std::time::Duration;
 use tokio::sync::{AcquireError, OwnedSemaphorePermit, Semaphore};
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::{MissedTickBehavior, interval, sleep};
-use tokio_util::sync::CancellationToken;
 
 use super::hints::Signals;
 use super::line::{Line, LineEnd};
@@ -20,6 +19,7 @@ use super::pen::{Halt, RUNNING};
 use super::pending::Pending;
 use super::tree::Tree;
 use super::waiting::{Waiter, Waiting};
+use crate::background::Background;
 use crate::clock;
 use crate::domain::TaskId;
 use crate::store::RootChange;
@@ -30,8 +30,8 @@ pub(super) struct Course {
     pub(super) signals: Arc<Signals>,
     /// The replica's slots.
     pub(super) slots: Arc<Semaphore>,
-    /// Cancelled when something panicked.
-    pub(super) failed: CancellationToken,
+    /// Where a panic is reported.
+    pub(super) background: Background,
     pub(super) pending: Pending,
     pub(super) waiting: Waiting,
     pub(super) ready: VecDeque<Ready>,
@@ -99,6 +99,7 @@ impl Course {
             let last_line = running.lines.len() == 1 && !open;
             tree.last_line.store(last_line, Ordering::Release);
             self.stop_waiting(&mut running).await;
+            tree.standing.waits(self.only_waits(&running));
             self.signals.waits.store(
                 !self.waiting.is_empty() || !running.trying.is_empty(),
                 Ordering::Release,
@@ -164,6 +165,14 @@ impl Course {
 
     fn has_work(&self) -> bool {
         !self.ready.is_empty() || !self.pending.is_empty() || !self.waiting.is_empty()
+    }
+
+    /// Whether there is something to do besides what lines do, and all of it waits for locks.
+    fn only_waits(&self, running: &Running) -> bool {
+        let waits =
+            !self.waiting.is_empty() || !running.trying.is_empty() || !self.ready.is_empty();
+        let begins = !self.pending.is_empty() || self.has_begun_line();
+        waits && !begins && !self.tree.stop.is_cancelled() && !self.tree.leave.is_cancelled()
     }
 
     /// Whether there is something to begin, now or later.
@@ -241,14 +250,18 @@ impl Course {
             self.begin(running, ready, slot);
         } else if let Some(index) = self.pending.take() {
             let name = self.tree.name(index).cloned();
-            let line = Line::new(Arc::clone(&self.tree), index, name, None);
-            spawn(running, line, slot);
+            let mut line = Line::new(Arc::clone(&self.tree), index, name, None);
+            line.working = Some(self.tree.standing.work());
+            self.spawn(running, line, slot);
         }
     }
 
     fn begin(&mut self, running: &mut Running, ready: Ready, slot: Option<OwnedSemaphorePermit>) {
         match ready {
-            Ready::Line(line) => spawn(running, *line, slot),
+            Ready::Line(mut line) => {
+                line.working = Some(self.tree.standing.work());
+                self.spawn(running, *line, slot);
+            }
             Ready::Waiter(index, waiter) => {
                 let Some(name) = self.tree.name(index) else {
                     return;
@@ -257,9 +270,21 @@ impl Course {
                 running.trying.insert(index, waiter);
                 let name = Some(Arc::clone(name));
                 let line = Line::new(Arc::clone(&self.tree), index, name, Some(node));
-                spawn(running, line, slot);
+                self.spawn(running, line, slot);
             }
         }
+    }
+
+    fn spawn(&self, running: &mut Running, line: Line, slot: Option<OwnedSemaphorePermit>) {
+        let run = async move {
+            let index = line.index;
+            let end = line.run().await;
+            drop(slot);
+            (index, end)
+        };
+        running
+            .lines
+            .spawn(self.background.guard("line of steps", run));
     }
 
     /// Puts waiters that were to be tried back among those that wait.
@@ -282,7 +307,6 @@ impl Course {
         let (index, end) = match joined {
             Ok(ended) => ended,
             Err(panic) => {
-                self.failed.cancel();
                 let problem = format!("a line of steps did not end: {panic}");
                 return self.halted(running, Halt::Broken(problem));
             }
@@ -361,15 +385,6 @@ impl Course {
         });
         root.timeout.saturating_sub(spent)
     }
-}
-
-fn spawn(running: &mut Running, line: Line, slot: Option<OwnedSemaphorePermit>) {
-    running.lines.spawn(async move {
-        let index = line.index;
-        let end = line.run().await;
-        drop(slot);
-        (index, end)
-    });
 }
 
 /// The slot that is waited for; for ever when none is.

@@ -9,6 +9,7 @@ use std::sync::atomic::Ordering;
 use super::message::About;
 use super::outcome::StepResult;
 use super::pen::{Halt, RUNNING};
+use super::standing::Working;
 use super::step::{Enter, Ran};
 use super::subtask::{Edit, Subtask};
 use super::terminate::Settled;
@@ -36,6 +37,8 @@ pub(super) struct Line {
     pub(super) enter: Enter,
     /// Whether the step is a vanished owner's and was not called by this one yet.
     pub(super) unmet: bool,
+    /// Counts it among those that work; none while it only asks for its lock.
+    pub(super) working: Option<Working>,
 }
 
 /// How a line ended, for the root's runner.
@@ -84,6 +87,7 @@ impl Line {
             history: Vec::new(),
             enter: Enter::Fresh,
             unmet: false,
+            working: None,
         }
     }
 
@@ -182,6 +186,7 @@ impl Line {
         changes.push((step, Slot::Fresh));
         let mut fresh = None;
         self.commit(&tree, write, changes, &mut fresh).await?;
+        self.working.get_or_insert_with(|| tree.standing.work());
         self.step = fresh;
         self.enter = Enter::Fresh;
         Ok(Advance::Next)

@@ -22,6 +22,7 @@ mod recovery;
 
 mod course;
 mod pending;
+mod standing;
 mod waiting;
 
 mod call;

@@ -115,6 +115,8 @@ impl Pen {
                     );
                 }
                 WriteError::Store(Error::Closed) => {
+                    // What was sent before it closed may be committed or not.
+                    self.unclean.cancel();
                     self.gone.cancel();
                     return Err(Halt::Gone);
                 }

@@ -16,6 +16,7 @@ use super::message::About;
 use super::pen::{Halt, OPEN, Pen, QUEUED, RUNNING, TERMINATING};
 use super::pending::Pending;
 use super::recovery;
+use super::standing::Standing;
 use super::step::Enter;
 use super::tree::{Tree, Words};
 use super::waiting::Waiting;
@@ -216,7 +217,7 @@ impl Runner {
             tree: Arc::clone(&tree),
             signals: Arc::clone(&self.signals),
             slots: Arc::clone(&self.shared.slots),
-            failed: self.shared.failed.clone(),
+            background: self.shared.background.clone(),
             pending,
             waiting: Waiting::default(),
             ready,
@@ -332,6 +333,7 @@ impl Runner {
             timed_out: AtomicBool::new(false),
             last_line: AtomicBool::new(false),
             ended: AtomicBool::new(false),
+            standing: Standing::new(Arc::clone(&self.shared.resting)),
             words: Words::new(),
         })
     }

@@ -13,6 +13,8 @@ use super::design_source::DesignSource;
 use super::hints::{Dispatcher, Trees};
 use super::lease::{Keeper, Life, begin, error_chain};
 use super::options::ExecutorOptions;
+use super::standing::Resting;
+use crate::background::Background;
 use crate::domain::{Commit, InstanceId};
 use crate::driver::Registry;
 use crate::store::{Error, Store};
@@ -33,7 +35,6 @@ pub struct Handle {
     life: watch::Receiver<Arc<Life>>,
     reachable: watch::Receiver<bool>,
     drain: CancellationToken,
-    failed: CancellationToken,
     supervisor: JoinHandle<()>,
 }
 
@@ -54,22 +55,25 @@ impl Executor {
         drivers: Arc<Registry>,
     ) -> Result<Handle, Error> {
         let options = Arc::new(options);
+        let background = store.background().clone();
         let first = begin(&store, options.lease).await?;
         let (life_sender, life) = watch::channel(first);
         let (renewals_sender, renewals) = watch::channel(0);
         let (reachable_sender, reachable) = watch::channel(true);
+        let claim = Arc::new(Notify::new());
         let shared = Arc::new(Shared {
             store: store.clone(),
+            resting: Arc::new(Resting::new(Arc::clone(&claim))),
             slots: Arc::new(Semaphore::new(options.max_running_nodes)),
             options: Arc::clone(&options),
             designs,
             drivers,
             trees: Arc::new(Trees::default()),
-            claim: Arc::new(Notify::new()),
+            claim,
             look: Arc::new(Notify::new()),
             drain: CancellationToken::new(),
             unclean: CancellationToken::new(),
-            failed: CancellationToken::new(),
+            background: background.clone(),
         });
         // The lease is kept, and hints are passed on, until the last runner has left its root.
         let stop = CancellationToken::new();
@@ -94,32 +98,31 @@ impl Executor {
             renewals,
         };
         let mut parts = JoinSet::new();
-        parts.spawn(async move {
+        parts.spawn(background.guard("claim loop", async move {
             claimer.run().await;
             Part::Claimer
-        });
-        parts.spawn(async move {
+        }));
+        parts.spawn(background.guard("keeper of the lease", async move {
             keeper.run().await;
             Part::Other
-        });
-        parts.spawn(async move {
+        }));
+        parts.spawn(background.guard("dispatcher of hints", async move {
             dispatcher.run().await;
             Part::Other
-        });
+        }));
         let supervisor = Supervisor {
             store,
             life: life.clone(),
             stop,
             unclean: shared.unclean.clone(),
-            failed: shared.failed.clone(),
+            background: background.clone(),
             parts,
         };
         Ok(Handle {
             life,
             reachable,
             drain: shared.drain.clone(),
-            failed: shared.failed.clone(),
-            supervisor: tokio::spawn(supervisor.run()),
+            supervisor: background.spawn("supervisor of the executor", supervisor.run()),
         })
     }
 }
@@ -134,12 +137,6 @@ impl Handle {
     /// nor serve. Known within a renewal's interval and its bound.
     pub fn reachable(&self) -> watch::Receiver<bool> {
         self.reachable.clone()
-    }
-
-    /// Resolves when a background task panicked: the process must end, for a restart recovers
-    /// what a half-running one does not.
-    pub fn failed(&self) -> impl Future<Output = ()> + Send + 'static {
-        self.failed.clone().cancelled_owned()
     }
 
     /// Claims nothing more, lets running driver calls return, records what came of them and gives
@@ -158,7 +155,7 @@ struct Supervisor {
     life: watch::Receiver<Arc<Life>>,
     stop: CancellationToken,
     unclean: CancellationToken,
-    failed: CancellationToken,
+    background: Background,
     parts: JoinSet<Part>,
 }
 
@@ -175,16 +172,13 @@ impl Supervisor {
             match ended {
                 Ok(Part::Claimer) => self.stop.cancel(),
                 Ok(Part::Other) => {}
-                Err(panic) => {
-                    tracing::error!(%panic, "a part of the executor panicked");
-                    self.failed.cancel();
-                    self.stop.cancel();
-                }
+                // Reported where it panicked.
+                Err(_) => self.stop.cancel(),
             }
         }
         // After a panic nobody knows what a call was doing: only an expired lease, with its
         // quarantine, makes a successor careful enough.
-        if !self.failed.is_cancelled() && !self.unclean.is_cancelled() {
+        if !self.background.has_panicked() && !self.unclean.is_cancelled() {
             self.release().await;
         }
     }

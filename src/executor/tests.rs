@@ -640,6 +640,40 @@ async fn those_who_wait_for_a_site_keep_nobody_else_waiting() {
 }
 
 #[tokio::test]
+async fn those_who_wait_for_nodes_keep_nobody_else_waiting() {
+    let labels = [(0, "drydock.dev/simulate-hang", "deploy_node")];
+    let mut bench = Bench::new(1, &labels).await;
+    bench.options.max_running_roots = 2;
+    let mut roots = vec![bench.create(Action::DeployNode).await];
+    let handle = bench.start().await;
+    bench.until(roots[0], runs(StepKind::DeployNode)).await;
+    for _ in 0..4 {
+        roots.push(bench.create(Action::DeployNode).await);
+    }
+    let waits = |tasks: &[Task]| {
+        let mut nodes = tasks.iter().filter(|task| task.depth == 1);
+        nodes.any(|node| node.status == TaskStatus::Queued)
+    };
+    for root in &roots[1..] {
+        bench.until(*root, waits).await;
+    }
+    let other = bench.create(Action::VerifyNode).await;
+    let other = bench.ended(other).await;
+    assert_eq!(other[0].result.status, ResultStatus::Success);
+
+    // Each gets the node in its turn, the oldest first, and takes a place again.
+    for (place, root) in roots.iter().enumerate() {
+        bench.until(*root, runs(StepKind::DeployNode)).await;
+        for later in &roots[place + 1..] {
+            assert!(waits(&bench.tasks(*later).await));
+        }
+        bench.terminate(*root).await;
+        bench.ended(*root).await;
+    }
+    handle.drain().await;
+}
+
+#[tokio::test]
 async fn one_that_waits_for_a_site_for_too_long_ends() {
     let mut bench = Bench::new(1, &[]).await;
     bench.options.max_queue_time = Duration::from_millis(500);
@@ -864,4 +898,61 @@ async fn work_that_may_have_begun_is_cancelled_before_its_step_fails() {
     handle.drain().await;
     let last = bench.lines().pop().unwrap();
     assert_eq!(last.outcome, Some(LineOutcome::Cancelled));
+}
+
+/// Machines of which one call is the end of its caller.
+struct Fatal(Simulated);
+
+#[async_trait]
+impl Driver for Fatal {
+    fn policy(&self, call: &StepCall) -> Policy {
+        self.0.policy(call)
+    }
+
+    fn interruptible(&self, step: StepKind) -> bool {
+        self.0.interruptible(step)
+    }
+
+    async fn start(&self, _call: &StepCall) -> Result<Progress, DriverError> {
+        panic!("on purpose")
+    }
+
+    async fn poll(&self, call: &StepCall) -> Result<Progress, DriverError> {
+        self.0.poll(call).await
+    }
+
+    async fn find(&self, call: &StepCall) -> Result<Mark, DriverError> {
+        self.0.find(call).await
+    }
+
+    async fn cancel(&self, call: &StepCall) -> Result<(), DriverError> {
+        self.0.cancel(call).await
+    }
+}
+
+#[tokio::test]
+async fn a_call_that_panics_is_reported_and_its_root_is_not_given_back_as_clean() {
+    let bench = Bench::new(1, &[]).await;
+    let handle = bench.start_with(Arc::new(Fatal(bench.simulated()))).await;
+    let panicked = bench.store.background().panicked();
+    bench.create(Action::DeployNode).await;
+    let panicked = timeout(PATIENCE, panicked).await.unwrap();
+    assert_eq!(panicked.part, "line of steps");
+    let instance = handle.instance();
+    handle.drain().await;
+    assert_eq!(bench.store.owned(instance).await.unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn a_runner_that_panics_is_reported() {
+    let bench = Bench::new(1, &[]).await;
+    let background = bench.store.background();
+    background.poison("runner of a root");
+    let handle = bench.start().await;
+    bench.create(Action::VerifyNode).await;
+    let panicked = timeout(PATIENCE, background.panicked()).await.unwrap();
+    assert_eq!(panicked.part, "runner of a root");
+    let instance = handle.instance();
+    handle.drain().await;
+    assert_eq!(bench.store.owned(instance).await.unwrap().len(), 1);
 }

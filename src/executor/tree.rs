@@ -9,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 use super::freeze::site_lock;
 use super::options::ExecutorOptions;
 use super::pen::{Halt, Pen};
+use super::standing::Standing;
 use super::subtask::{Edit, Subtask};
 use crate::domain::inventory::Inventory;
 use crate::domain::task::MESSAGE_LIST_LIMIT;
@@ -43,6 +44,8 @@ pub(super) struct Tree {
     pub(super) last_line: AtomicBool,
     /// Whether the root has ended with its last line.
     pub(super) ended: AtomicBool,
+    /// Whether it works or only waits.
+    pub(super) standing: Arc<Standing>,
     pub(super) words: Words,
 }
 

@@ -26,6 +26,9 @@ mod listener;
 
 mod options;
 
+#[cfg(test)]
+mod tests;
+
 use std::convert::Infallible;
 use std::future::Future;
 use std::io;
@@ -43,6 +46,7 @@ use tracing::{info, warn};
 
 use crate::access::{Access, RosterFile, RosterFileError};
 use crate::api::{self, Health};
+use crate::background::Panicked;
 use crate::config::Config;
 use crate::design::Loader;
 use crate::executor::{self, Executor};
@@ -115,9 +119,9 @@ pub enum Error {
     /// The executor cannot register this replica.
     #[error("run tasks")]
     Executor(#[source] store::Error),
-    /// A part of the executor panicked: a restart recovers what a half-running one does not.
-    #[error("run tasks: a part of the executor panicked")]
-    ExecutorPanicked,
+    /// A part panicked: a restart recovers what a half-running process does not.
+    #[error("work in the background")]
+    Background(#[source] Panicked),
     /// Purging ended by itself.
     #[error("purge old tasks: the task ended")]
     RetentionEnded(#[source] Option<JoinError>),
@@ -215,7 +219,7 @@ impl Server {
         ));
         let encrypted = tls.is_some();
         let authenticated = roster.is_some();
-        let reloading = Reloading::start(Files { roster, tls });
+        let reloading = Reloading::start(Files { roster, tls }, store.background());
         api.health.serving().await;
         info!(%address, encrypted, authenticated, "serving");
         Ok(Self {
@@ -248,11 +252,14 @@ impl Server {
     /// The component that ended by itself. It is returned after the rest was stopped.
     pub async fn run_until(mut self, stop: impl Future<Output = ()>) -> Result<(), Error> {
         let database = self.executor.reachable();
+        let panicked = self.store.background().panicked();
+        // A panic before whatever else tells of it: its report says which part it was.
         let ended = tokio::select! {
+            biased;
+            panicked = panicked => Err(Error::Background(panicked)),
             () = stop => Ok(()),
             never = follow(database, &self.health) => match never {},
             error = self.hub_handle.ended() => Err(Error::Hub(error)),
-            () = self.executor.failed() => Err(Error::ExecutorPanicked),
             ended = self.retention.ended() => Err(Error::RetentionEnded(ended)),
             ended = self.reloading.ended() => Err(Error::ReloadingEnded(ended)),
             served = &mut self.serving => Err(why_ended(served)),

@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::tls::TlsFiles;
 use crate::access::RosterFile;
+use crate::background::Background;
 
 /// How often the files are looked at: how long a token that was taken out of the roster may still be used.
 const INTERVAL: Duration = Duration::from_secs(1);
@@ -30,10 +31,10 @@ pub(super) struct Reloading {
 
 impl Reloading {
     /// Starts looking.
-    pub(super) fn start(files: Files) -> Self {
+    pub(super) fn start(files: Files, background: &Background) -> Self {
         let stop = CancellationToken::new();
         Self {
-            task: tokio::spawn(run(files, stop.clone())),
+            task: background.spawn("reloading of files", run(files, stop.clone())),
             stop,
         }
     }

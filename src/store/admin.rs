@@ -1,17 +1,29 @@
 //! Schema changes and the store's epoch: what an operator does to a database as a whole.
 
+use std::time::Duration;
+
 use migration::{Migrator, MigratorTrait, SchemaManager};
-use sea_orm::{ConnectionTrait, DatabaseConnection, DbErr, Statement, TransactionTrait};
+use sea_orm::{
+    ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, Statement,
+    TransactionTrait,
+};
 use tracing::{info, warn};
 
+use super::answer::Answers;
 use super::connect::{Connections, open_for_changes};
-use super::error::OpenError;
+use super::error::{Error, OpenError};
 use super::sql::get;
 use super::{DatabaseUrl, StoreOptions};
 
 /// The advisory lock that replicas starting together take for migrations. Any number that no
 /// other program uses on the same database: the first letters of the service's name.
 const MIGRATION_LOCK: i64 = 0x6472_7964_6f63_6b00;
+
+/// How often that lock is asked for while another replica has it.
+const LOCK_PAUSE: Duration = Duration::from_millis(500);
+
+/// How often the database is asked for a word while a change is under way.
+const ASK_AGAIN: Duration = Duration::from_secs(5);
 
 /// The table of applied migrations.
 const APPLIED: &str = "seaql_migrations";
@@ -52,7 +64,7 @@ pub async fn migrate_down(url: DatabaseUrl, steps: u32) -> Result<(), OpenError>
 /// Every migration that this version or the database knows, oldest first. Changes nothing.
 pub async fn migrate_status(url: DatabaseUrl) -> Result<Vec<MigrationState>, OpenError> {
     let connections = connect(&url).await?;
-    let standing = Standing::of(connections.admin()).await;
+    let standing = standing(&connections).await;
     connections.close().await;
     let Standing { applied, pending } = standing?;
     let state = |name, applied| MigrationState { name, applied };
@@ -70,18 +82,15 @@ pub async fn migrate_status(url: DatabaseUrl) -> Result<Vec<MigrationState>, Ope
 pub async fn new_epoch(url: DatabaseUrl) -> Result<i64, OpenError> {
     let connections = connect(&url).await?;
     let epoch = rand::random::<i64>() & i64::MAX;
-    let result = connections
-        .admin()
-        .execute_raw(connections.dialect.statement(
-            "UPDATE event_clock SET epoch = $1 WHERE id = 1",
-            [epoch.into()],
-        ))
-        .await;
+    let sql = "UPDATE event_clock SET epoch = $1 WHERE id = 1";
+    let update = connections.dialect.statement(sql, [epoch.into()]);
+    let update = async {
+        let updated = connections.admin().execute_raw(update).await;
+        updated.map_err(OpenError::Migrate)
+    };
+    let updated = connections.calls.of(update).await;
     connections.close().await;
-    match result {
-        Ok(_) => Ok(epoch),
-        Err(error) => Err(OpenError::Migrate(error)),
-    }
+    updated.map(|_| epoch)
 }
 
 /// Applies what is pending, or refuses when that is not wanted. A schema that is ahead of this version is
@@ -94,7 +103,7 @@ pub(super) async fn prepare(
         up(connections, &options.url).await?;
         return Ok(());
     }
-    let standing = Standing::of(connections.admin()).await?;
+    let standing = standing(connections).await?;
     standing.check()?;
     match standing.pending.len() {
         0 => Ok(()),
@@ -106,14 +115,14 @@ async fn connect(url: &DatabaseUrl) -> Result<Connections, OpenError> {
     Connections::open(&StoreOptions {
         url: url.clone(),
         migrate: false,
-        lease: std::time::Duration::ZERO,
+        lease: Duration::ZERO,
     })
     .await
 }
 
 async fn up(connections: &Connections, url: &DatabaseUrl) -> Result<usize, OpenError> {
     // A replica with nothing to do does not wait for one that has.
-    let standing = Standing::of(connections.admin()).await?;
+    let standing = standing(connections).await?;
     standing.check()?;
     if standing.pending.is_empty() {
         return Ok(0);
@@ -133,6 +142,12 @@ async fn up(connections: &Connections, url: &DatabaseUrl) -> Result<usize, OpenE
         info!(applied, "migrated the database");
     }
     Ok(applied)
+}
+
+/// How the schema stands, if the database says so in time.
+async fn standing(connections: &Connections) -> Result<Standing, OpenError> {
+    let standing = Standing::of(connections.admin());
+    connections.calls.of(standing).await
 }
 
 /// How a database's schema stands to this version.
@@ -208,27 +223,61 @@ where
         DatabaseUrl::Sqlite(_) => return change(connections.admin()).await,
         DatabaseUrl::Postgres(url) => url,
     };
-    // Beside the change, which has transactions of its own. However long another replica's change takes:
-    // its end is waited for, and this session is idle during ours.
-    let lock = format!(
-        "SET LOCAL lock_timeout = 0; SET LOCAL statement_timeout = 0; \
-         SET LOCAL idle_in_transaction_session_timeout = 0; \
-         SELECT pg_advisory_xact_lock({MIGRATION_LOCK})"
-    );
-    let begin = async || -> Result<_, DbErr> {
-        let session = connections.lease.begin().await?;
-        session.execute_unprepared(&lock).await?;
-        Ok(session)
-    };
-    let session = begin().await.map_err(OpenError::Migrate)?;
+    // Beside the change, which has transactions of its own. However long another replica's change takes: its
+    // end is waited for. It is asked for instead of waited for in the database, so that a database that
+    // has fallen silent is told from one that is busy.
+    let leases = &connections.leases;
+    let begin = async { Ok::<_, Error>(connections.lease.begin().await?) };
+    let session = leases.of(begin).await?;
+    let mut waits = false;
+    while !leases.of::<_, OpenError>(try_lock(&session)).await? {
+        if !std::mem::replace(&mut waits, true) {
+            info!("another replica changes the schema: waiting for it");
+        }
+        tokio::time::sleep(LOCK_PAUSE).await;
+    }
     let schema = open_for_changes(url).await?;
-    let result = change(&schema).await;
-    if let Err(error) = schema.close().await {
+    let result = tokio::select! {
+        result = change(&schema) => result,
+        // The change is dropped with its connection, which nobody uses again: it is taken back by the
+        // server, or was complete.
+        silence = silence(leases, &session) => return Err(silence),
+    };
+    let close = async { Ok::<_, Error>(schema.close().await?) };
+    if let Err(error) = leases.of(close).await {
         warn!(%error, "closing a database connection");
     }
     // Gives the lock back; nothing was written.
-    session.rollback().await.map_err(OpenError::Migrate)?;
+    let end = async { Ok::<_, Error>(session.rollback().await?) };
+    leases.of(end).await?;
     result
+}
+
+/// Takes the lock of schema changes, if nobody has it. The session is asked often enough while it has the
+/// lock, so that it is only ended for idleness where its replica is gone.
+async fn try_lock(session: &DatabaseTransaction) -> Result<bool, OpenError> {
+    let idle = "SET LOCAL idle_in_transaction_session_timeout = '30s'";
+    let lock = format!("SELECT pg_try_advisory_xact_lock({MIGRATION_LOCK}) AS taken");
+    let lock = Statement::from_string(DbBackend::Postgres, lock);
+    let migrate = OpenError::Migrate;
+    session.execute_unprepared(idle).await.map_err(migrate)?;
+    let row = session.query_one_raw(lock).await.map_err(migrate)?;
+    match row {
+        Some(row) => Ok(get(&row, "taken")?),
+        None => Ok(false),
+    }
+}
+
+/// Waits until nothing is heard from the database any more. A change takes as long as it takes, so that its
+/// own connection cannot tell.
+async fn silence(answers: &Answers, session: &DatabaseTransaction) -> OpenError {
+    loop {
+        tokio::time::sleep(ASK_AGAIN).await;
+        let ask = async { Ok::<_, Error>(session.execute_unprepared("SELECT 1").await?) };
+        if let Err(error) = answers.of(ask).await {
+            return error.into();
+        }
+    }
 }
 
 #[cfg(test)]

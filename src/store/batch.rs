@@ -24,6 +24,7 @@ use super::row::{self, SELECT_TASK};
 use super::sql::{Dialect, ID_COLUMN, IdRow, get, get_count, get_id, json};
 use super::start;
 use super::write::{RootChange, TreeWrite, Written};
+use crate::background::Background;
 use crate::domain::{Task, TaskId, TaskStatus};
 use crate::seeded::{Bug, seeded};
 
@@ -44,6 +45,7 @@ pub(super) struct Request {
 pub(super) fn start(
     connections: &Connections,
     publisher: &Publisher,
+    background: &Background,
 ) -> (mpsc::Sender<Request>, JoinHandle<()>) {
     let (sender, requests) = mpsc::channel(MAX_QUEUED);
     let batcher = Batcher {
@@ -51,7 +53,10 @@ pub(super) fn start(
         connections: connections.clone(),
         publisher: publisher.clone(),
     };
-    (sender, tokio::spawn(batcher.run(requests)))
+    (
+        sender,
+        background.spawn("batches of writes", batcher.run(requests)),
+    )
 }
 
 /// The statements of a batch.

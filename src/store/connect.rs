@@ -144,7 +144,8 @@ impl Connections {
     /// Closes every connection.
     pub(super) async fn close(&self) {
         for connection in [&self.read, &self.lease, &self.write] {
-            if let Err(error) = connection.close_by_ref().await {
+            let close = async { Ok::<_, Error>(connection.close_by_ref().await?) };
+            if let Err(error) = self.calls.of(close).await {
                 warn!(%error, "closing a database connection");
             }
         }
@@ -278,7 +279,9 @@ async fn open_postgres(url: &str) -> Result<Connections, OpenError> {
                     .options([
                         ("lock_timeout", "2s"),
                         ("statement_timeout", "10s"),
-                        ("idle_in_transaction_session_timeout", "15s"),
+                        // What a replica that fell silent has locked stays locked for so long. None
+                        // of ours waits for anything but the database within a transaction.
+                        ("idle_in_transaction_session_timeout", "5s"),
                         // Each is a custom plan that costs more than it saves at these sizes.
                         ("jit", "off"),
                     ])
@@ -297,12 +300,11 @@ async fn open_postgres(url: &str) -> Result<Connections, OpenError> {
         _lock: None,
     };
     for (setting, unsafe_value) in [("fsync", "off"), ("synchronous_commit", "off")] {
-        let row = connections
-            .read
-            .query_one_raw(Dialect::Postgres.statement(&format!("SHOW {setting}"), []))
-            .await
-            .map_err(OpenError::Connect)?
-            .ok_or_else(|| OpenError::Connect(DbErr::Custom(format!("no setting {setting}"))))?;
+        let show = Dialect::Postgres.statement(&format!("SHOW {setting}"), []);
+        let show = async { Ok::<_, Error>(connections.read.query_one_raw(show).await?) };
+        let row = connections.calls.of(show).await?;
+        let row =
+            row.ok_or_else(|| OpenError::Connect(DbErr::Custom(format!("no setting {setting}"))))?;
         let value: String = get(&row, setting)?;
         if value == unsafe_value {
             return Err(OpenError::NotDurable { setting, value });
@@ -321,9 +323,11 @@ pub(super) async fn open_for_changes(url: &str) -> Result<DatabaseConnection, Op
         .acquire_timeout(ACQUIRE_TIMEOUT)
         .max_connections(1)
         .map_sqlx_postgres_opts(|options| {
-            options
-                .application_name("drydock-migrate")
-                .options([("lock_timeout", "2s"), ("statement_timeout", "0")])
+            options.application_name("drydock-migrate").options([
+                ("lock_timeout", "2s"),
+                ("statement_timeout", "0"),
+                ("idle_in_transaction_session_timeout", "30s"),
+            ])
         });
     Database::connect(options).await.map_err(OpenError::Connect)
 }

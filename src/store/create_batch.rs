@@ -22,6 +22,7 @@ use super::record::{RootEvents, append};
 use super::row::{micros, timeout_us};
 use super::sql::{Column, Dialect, Kind, get, get_id, hex, uuid_hex};
 use super::write::{Created, NewRoot};
+use crate::background::Background;
 use crate::domain::event::{Commit, EventKind, RootFacts};
 use crate::domain::node_filter::NodeFilterSet;
 use crate::domain::{Cause, Reason, ResultStatus, Task, TaskId, TaskStatus};
@@ -83,6 +84,7 @@ type Committed = (Vec<Arc<Commit>>, Turn);
 pub(super) fn start(
     connections: &Connections,
     publisher: &Publisher,
+    background: &Background,
 ) -> (mpsc::Sender<Request>, JoinHandle<()>) {
     let (sender, requests) = mpsc::channel(MAX_QUEUED);
     let batcher = Batcher {
@@ -90,7 +92,10 @@ pub(super) fn start(
         connections: connections.clone(),
         publisher: publisher.clone(),
     };
-    (sender, tokio::spawn(batcher.run(requests)))
+    (
+        sender,
+        background.spawn("batches of creates", batcher.run(requests)),
+    )
 }
 
 struct Batcher {

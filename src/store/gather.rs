@@ -28,6 +28,7 @@ use super::error::Error;
 use super::read::View;
 use super::row::{SELECT_TASK, TASK_FROM, TASK_SELECT};
 use super::sql::Dialect;
+use crate::background::Background;
 use crate::domain::{Task, TaskId};
 
 /// Calls that share a statement at most. A task has lists of up to a megabyte, and all of them are
@@ -79,11 +80,16 @@ pub(super) struct Gatherer {
 
 impl Gatherer {
     /// Starts the readers.
-    pub(super) fn start(connections: &Connections) -> (Self, Vec<JoinHandle<()>>) {
+    pub(super) fn start(
+        connections: &Connections,
+        background: &Background,
+    ) -> (Self, Vec<JoinHandle<()>>) {
         let (sender, receiver) = mpsc::channel(MAX_QUEUED);
         let requests = Arc::new(Mutex::new(receiver));
-        let readers = (0..READERS)
-            .map(|_| tokio::spawn(keep_reading(connections.clone(), Arc::clone(&requests))));
+        let readers = (0..READERS).map(|_| {
+            let reader = Reader::new(connections.clone());
+            background.spawn("reader of tasks", reader.run(Arc::clone(&requests)))
+        });
         (Self { requests: sender }, readers.collect())
     }
 
@@ -102,20 +108,6 @@ impl Gatherer {
 }
 
 type Requests = Arc<Mutex<mpsc::Receiver<Request>>>;
-
-/// Is a reader, and another one where it panics: its callers are told that the store is closed, and
-/// those who come later are to be read for.
-async fn keep_reading(connections: Connections, requests: Requests) {
-    loop {
-        let reader = Reader::new(connections.clone());
-        match tokio::spawn(reader.run(Arc::clone(&requests))).await {
-            Err(error) if error.is_panic() => {
-                tracing::error!(%error, "a reader of the store panicked");
-            }
-            Ok(()) | Err(_) => return,
-        }
-    }
-}
 
 /// The statement that reads the tasks whose ids are in `$1`.
 pub(super) fn statement(dialect: Dialect, view: View) -> Arc<str> {

@@ -65,6 +65,7 @@ pub use write::{
     TreeWrite, Written,
 };
 
+use crate::background::Background;
 use crate::domain::{
     Commit, InstanceId, Message, ResultStatus, Task, TaskFilter, TaskId, TaskStatus, Timestamp,
 };
@@ -128,6 +129,7 @@ pub struct Store {
 }
 
 struct Inner {
+    background: Background,
     connections: Connections,
     lease: Duration,
     publisher: Publisher,
@@ -147,6 +149,7 @@ impl Store {
     pub async fn open(options: StoreOptions) -> Result<Self, OpenError> {
         let connections = Connections::open(&options).await?;
         admin::prepare(&connections, &options).await?;
+        let background = Background::default();
         let publisher = Publisher::new();
         let doorbell = watch::Sender::new(0);
         let mut bells = Vec::new();
@@ -155,23 +158,18 @@ impl Store {
             DatabaseUrl::Sqlite(_) => lease::forget_instances(&connections).await?,
             DatabaseUrl::Postgres(url) => {
                 let ringer = uuid::Uuid::new_v4();
-                bells.push(tokio::spawn(doorbell::ring(
-                    connections.clone(),
-                    publisher.clone(),
-                    ringer,
-                )));
-                bells.push(tokio::spawn(doorbell::listen(
-                    url.clone(),
-                    doorbell.clone(),
-                    ringer,
-                )));
+                let ring = doorbell::ring(connections.clone(), publisher.clone(), ringer);
+                bells.push(background.spawn("ringer of the doorbell", ring));
+                let listen = doorbell::listen(url.clone(), doorbell.clone(), ringer);
+                bells.push(background.spawn("listener at the doorbell", listen));
             }
         }
-        let (creates, create_batches) = create_batch::start(&connections, &publisher);
-        let (trees, tree_batches) = batch::start(&connections, &publisher);
-        let (gatherer, readers) = Gatherer::start(&connections);
+        let (creates, create_batches) = create_batch::start(&connections, &publisher, &background);
+        let (trees, tree_batches) = batch::start(&connections, &publisher, &background);
+        let (gatherer, readers) = Gatherer::start(&connections, &background);
         Ok(Self {
             inner: Arc::new(Inner {
+                background,
                 connections,
                 lease: options.lease,
                 publisher,
@@ -205,6 +203,12 @@ impl Store {
             bell.abort();
         }
         self.inner.connections.close().await;
+    }
+
+    /// What runs in the background of this process: the store's own parts, and those of whatever is
+    /// built on it. After a panic there nothing of it may be relied upon.
+    pub fn background(&self) -> &Background {
+        &self.inner.background
     }
 
     /// Commits made through this store, in commit order, each sent after its commit. A fast path

@@ -20,7 +20,15 @@ const FRESH_FOR: Duration = Duration::from_secs(1);
 pub(super) struct QueueLimit {
     limit: u64,
     fresh_for: Duration,
-    known: Mutex<Option<Known>>,
+    count: Mutex<Count>,
+}
+
+/// What came of counting.
+#[derive(Default)]
+struct Count {
+    known: Option<Known>,
+    /// When it failed last, and why.
+    failed: Option<(Instant, store::Error)>,
 }
 
 struct Known {
@@ -35,12 +43,13 @@ impl QueueLimit {
         Self {
             limit,
             fresh_for: FRESH_FOR,
-            known: Mutex::new(None),
+            count: Mutex::default(),
         }
     }
 
     /// Admits one more task, asking `count` for the number of queued roots where it is not known. Callers
-    /// that come while it is being read wait for that one answer. Nobody is refused for tasks that were
+    /// that come while it is being read wait for that one answer, also where it is a failure: one after the
+    /// other they would wait for a database that is away as often as there are callers. Nobody is refused for tasks that were
     /// admitted a moment ago and run already: a queue that seems full is counted again.
     ///
     /// # Errors
@@ -50,24 +59,42 @@ impl QueueLimit {
     where
         F: Future<Output = Result<u64, store::Error>>,
     {
-        let mut known = self.known.lock().await;
-        let mut current = match known.take() {
+        let asked = Instant::now();
+        let mut state = self.count.lock().await;
+        if let Some((at, error)) = &state.failed
+            && *at >= asked
+        {
+            return Err(error.clone().into());
+        }
+        let mut current = match state.known.take() {
             Some(current) if current.at.elapsed() < self.fresh_for => current,
-            Some(_) | None => Known::counted(count().await?),
+            Some(_) | None => state.read(count().await)?,
         };
         if current.queued >= self.limit && current.admitted > 0 {
-            current = Known::counted(count().await?);
+            current = state.read(count().await)?;
         }
         let full = current.queued >= self.limit;
         if !full {
             current.queued += 1;
             current.admitted += 1;
         }
-        *known = Some(current);
+        state.known = Some(current);
         if full {
             return Err(Error::QueueFull { limit: self.limit });
         }
         Ok(())
+    }
+}
+
+impl Count {
+    fn read(&mut self, counted: Result<u64, store::Error>) -> Result<Known, store::Error> {
+        match counted {
+            Ok(queued) => Ok(Known::counted(queued)),
+            Err(error) => {
+                self.failed = Some((Instant::now(), error.clone()));
+                Err(error)
+            }
+        }
     }
 }
 
@@ -120,6 +147,32 @@ mod tests {
         };
         assert!(limit.admit(async || Ok(10)).await.is_err());
         limit.admit(async || Ok(3)).await.expect("4 of 10");
+    }
+
+    #[tokio::test]
+    async fn those_who_wait_for_a_count_share_its_failure() {
+        let limit = QueueLimit::new(10);
+        let (fail, failing) = tokio::sync::watch::channel(false);
+        let away = || {
+            let mut failing = failing.clone();
+            async move {
+                failing.wait_for(|fails| *fails).await.expect("it fails");
+                Err(store::Error::Closed)
+            }
+        };
+        let second = async {
+            // Begun, and waiting, before the first fails.
+            tokio::task::yield_now().await;
+            limit.admit(async || panic!("it is being read")).await
+        };
+        let fails = async {
+            tokio::task::yield_now().await;
+            tokio::task::yield_now().await;
+            fail.send_replace(true);
+        };
+        let (first, second, ()) = tokio::join!(limit.admit(away), second, fails);
+        assert!(matches!(first, Err(Error::Store(store::Error::Closed))));
+        assert!(matches!(second, Err(Error::Store(store::Error::Closed))));
     }
 
     #[tokio::test]

@@ -40,6 +40,7 @@ impl Tasks {
     /// Starts the background work.
     #[must_use]
     pub fn start_retention(&self, options: RetentionOptions) -> RetentionHandle {
+        let background = self.store.background();
         let stop = CancellationToken::new();
         let service = Service {
             tasks: self.clone(),
@@ -47,7 +48,7 @@ impl Tasks {
             stop: stop.clone(),
         };
         RetentionHandle {
-            service: tokio::spawn(service.run()),
+            service: background.spawn("retention", service.run()),
             stop,
         }
     }

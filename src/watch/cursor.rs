@@ -46,6 +46,8 @@ pub(super) struct Cursor {
     /// The watched root's counts at `position`, and those last handed out.
     progress: Option<Progress>,
     told_progress: Option<Progress>,
+    /// The watched root's revision at `position`.
+    revision: i64,
     heartbeat_interval: Duration,
     last_item: Instant,
     expires: Instant,
@@ -87,6 +89,8 @@ pub(super) struct Opening {
     pub(super) position: i64,
     /// The watched root's counts, where the snapshot told them.
     pub(super) progress: Option<Progress>,
+    /// The watched task's revision; 0 where no single task is watched.
+    pub(super) revision: i64,
     pub(super) heartbeat_interval: Duration,
     pub(super) life: Duration,
 }
@@ -110,6 +114,7 @@ impl Cursor {
             reading: None,
             progress: opening.progress,
             told_progress: opening.progress,
+            revision: opening.revision,
             heartbeat_interval: opening.heartbeat_interval,
             last_item: now,
             expires: now + opening.life,
@@ -229,6 +234,9 @@ impl Cursor {
                 if !self.subject.wants(commit, event) {
                     continue;
                 }
+                if self.subject.watched_root() == Some(event.task_id) {
+                    self.revision = self.revision.max(event.revision);
+                }
                 let published = Arc::clone(published);
                 if self.subject.is_end(published.event(index)) {
                     self.phase = Phase::Ended;
@@ -331,6 +339,7 @@ impl Cursor {
             return Some(Item::Progress {
                 task_id,
                 sequence: self.told_sequence,
+                revision: self.revision,
                 progress,
             });
         }

@@ -18,6 +18,7 @@ use super::seat::Seats;
 use super::source::{Source, joined};
 use super::tail::{PAGE_EVENTS, Tail};
 use super::watch::{Watch, WatchRequest};
+use crate::background::Background;
 use crate::domain::Commit;
 use crate::store::{self, JournalScope, Store};
 
@@ -125,12 +126,14 @@ impl Hub {
         store: Store,
         options: HubOptions,
     ) -> Result<(Self, HubHandle), store::Error> {
-        Self::start_on(Arc::new(store), options).await
+        let background = store.background().clone();
+        Self::start_on(Arc::new(store), options, &background).await
     }
 
     pub(super) async fn start_on(
         source: Arc<dyn Source>,
         options: HubOptions,
+        background: &Background,
     ) -> Result<(Self, HubHandle), store::Error> {
         // Before anything is read, so that nothing falls between.
         let commits = source.commits();
@@ -179,12 +182,12 @@ impl Hub {
             poll_interval: options.poll_interval,
             stop: stop.clone(),
         };
-        tasks.spawn(tail.run());
+        tasks.spawn(background.guard("tail of the journal", tail.run()));
         let sweep = Arc::clone(&hub.shared.seats).sweep(options.stall_timeout, stop.clone());
-        tasks.spawn(async move {
+        tasks.spawn(background.guard("sweeper of watches", async move {
             sweep.await;
             Ok(())
-        });
+        }));
         let handle = HubHandle {
             tasks,
             stop,

@@ -12,6 +12,7 @@ use tokio::sync::{Semaphore, broadcast, watch};
 
 use super::hub::{Hub, HubHandle, HubOptions};
 use super::source::Source;
+use crate::background::Background;
 use crate::domain::{
     Action, Cause, Commit, Event, EventKind, Message, Outcome, Progress, ResultStatus, RootFacts,
     Subject, Task, TaskId, TaskStatus,
@@ -71,9 +72,13 @@ impl Model {
     }
 
     pub(super) async fn hub(self: &Arc<Self>, options: HubOptions) -> (Hub, HubHandle) {
-        Hub::start_on(Arc::clone(self) as Arc<dyn Source>, options)
-            .await
-            .unwrap()
+        Hub::start_on(
+            Arc::clone(self) as Arc<dyn Source>,
+            options,
+            &Background::default(),
+        )
+        .await
+        .unwrap()
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {

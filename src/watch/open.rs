@@ -47,6 +47,7 @@ pub(super) async fn open(
         phase: place.phase,
         position: place.position,
         progress: place.progress,
+        revision: place.revision,
         heartbeat_interval: request.heartbeat_interval,
         life: life(shared.max_life),
     })
@@ -57,13 +58,14 @@ struct Place {
     phase: Phase,
     position: i64,
     progress: Option<Progress>,
+    revision: i64,
 }
 
 async fn with_snapshot(shared: &Arc<Shared>, request: &WatchRequest) -> Result<Place, WatchError> {
     let filled = shared.fills.read(&request.scope).await?;
     let snapshot = filled.ok_or(WatchError::NotFound)?;
     let position = snapshot.clock.last;
-    let (subject, finished, progress) = match &request.scope {
+    let (subject, finished, progress, revision) = match &request.scope {
         Scope::Task { task_id, max_depth } => {
             // Parents come first, so the watched task does.
             let mut first = SpoolReader::new(Arc::clone(&snapshot.spool));
@@ -75,16 +77,17 @@ async fn with_snapshot(shared: &Arc<Shared>, request: &WatchRequest) -> Result<P
                 request.include_messages,
             );
             let progress = task.is_root().then(|| task.progress());
+            let revision = task.revision;
             let finished = task.status.is_terminal().then(|| {
                 let mut task = Box::new(task);
                 task.detail = None;
                 task
             });
-            (subject, finished, progress)
+            (subject, finished, progress, revision)
         }
         Scope::Fleet(filter) => {
             let subject = Subject::fleet(Arc::clone(filter), request.include_messages);
-            (subject, None, None)
+            (subject, None, None, 0)
         }
     };
     Ok(Place {
@@ -95,6 +98,7 @@ async fn with_snapshot(shared: &Arc<Shared>, request: &WatchRequest) -> Result<P
         },
         position,
         progress,
+        revision,
     })
 }
 
@@ -104,7 +108,7 @@ async fn after(
     position: i64,
     phase: Phase,
 ) -> Result<Place, WatchError> {
-    let (subject, phase) = match &request.scope {
+    let (subject, phase, revision) = match &request.scope {
         Scope::Task { task_id, max_depth } => {
             // The clock was read before: a task that is not finished now finishes after it, and
             // so after the position.
@@ -117,17 +121,20 @@ async fn after(
                 request.include_messages,
             );
             let mut phase = phase;
+            // That of now: what changed since the position follows before any progress is told.
+            let revision = task.revision;
             if task.status.is_terminal() {
                 let finale = read_finale(shared, Box::new(task)).await?;
                 if position >= finale.sequence(0) {
                     phase = Phase::Finale(Finale::Read(finale));
                 }
             }
-            (subject, phase)
+            (subject, phase, revision)
         }
         Scope::Fleet(filter) => (
             Subject::fleet(Arc::clone(filter), request.include_messages),
             phase,
+            0,
         ),
     };
     Ok(Place {
@@ -135,6 +142,7 @@ async fn after(
         phase,
         position,
         progress: None,
+        revision,
     })
 }
 

@@ -74,6 +74,8 @@ pub enum Item {
         task_id: TaskId,
         /// The sequence of what was sent last.
         sequence: i64,
+        /// The root's revision.
+        revision: i64,
         /// The counts.
         progress: Progress,
     },

@@ -116,3 +116,17 @@ fn what_cannot_be_read_is_no_verdict() {
     assert!(text(&done.stderr).contains("names nothing that exists"));
     assert_eq!(validate(&[]).status.code(), Some(2));
 }
+
+#[test]
+fn the_documentation_of_the_rules_is_made_from_them() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/DESIGN_RULES.md");
+    let kept = std::fs::read_to_string(path).expect("the document");
+    let made = Command::new(env!("CARGO_BIN_EXE_drydock"))
+        .args(["design", "rules", "--markdown"])
+        .output()
+        .expect("the command runs");
+    assert!(
+        text(&made.stdout) == kept,
+        "run `drydock design rules --markdown > docs/DESIGN_RULES.md`"
+    );
+}

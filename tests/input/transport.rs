@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use bytes::Bytes;
 use drydock::proto::v1::{
     CreateTaskRequest, FilterType, ListTasksRequest, ListTasksResponse, NodeFilter, NodeFilterSet,
-    TaskAction,
+    TaskAction, WaitTaskRequest,
 };
 use http::uri::PathAndQuery;
 use prost::Message as _;
@@ -19,11 +19,14 @@ use crate::naming::label;
 use crate::support::client::{Client, channel, create_request, reason};
 use crate::support::database::Database;
 use crate::support::server::Launch;
+use crate::support::site::{Machine, Site};
 
 on_both_databases!(
     what_is_not_decodable_or_too_large_says_so,
     a_browser_is_served_over_http_1,
     a_connection_of_nonsense_harms_nobody,
+    what_nobody_knows_says_so,
+    a_call_that_takes_longer_than_its_caller_gives_says_so,
     as_many_calls_as_a_connection_may_have_begin_at_once,
 );
 
@@ -236,16 +239,63 @@ async fn a_connection_of_nonsense_harms_nobody(database: Database) {
     );
     let client = Client::of(server.address());
     assert_eq!(client.list().await, []);
-    let status = send_raw(
-        server.address(),
+}
+
+async fn what_nobody_knows_says_so(database: Database) {
+    let server = Launch::on(&database).start().await;
+    for method in [
         "/drydock.v1.TaskService/NoSuchMethod",
-        Vec::new(),
-    )
-    .await;
-    assert_eq!(
-        status.expect_err("no such method").code(),
-        Code::Unimplemented
-    );
+        "/drydock.v1.NoSuchService/CreateTask",
+        "/nothing",
+    ] {
+        let status = send_raw(server.address(), method, Vec::new()).await;
+        let status = status.expect_err("no such method");
+        assert_eq!(status.code(), Code::Unimplemented, "{method}: {status:?}");
+        assert_eq!(reason(&status), "UNIMPLEMENTED", "{method}");
+        assert!(!status.message().is_empty(), "{method}");
+    }
+}
+
+async fn a_call_that_takes_longer_than_its_caller_gives_says_so(database: Database) {
+    let site = Site::of(&[Machine::named("n1").hangs_at("interrogate_oob")]);
+    let launch = Launch::on(&database).designs_in(site.directory());
+    let server = launch.start().await;
+    let client = Client::of(server.address());
+    let task = client
+        .create(TaskAction::VerifyNode, &site.reference())
+        .await;
+    let request = WaitTaskRequest {
+        task_id: task.task_id,
+        timeout: Some(prost_types::Duration {
+            seconds: 60,
+            nanos: 0,
+        }),
+    };
+    let request = request.encode_to_vec();
+    let mut framed = vec![0];
+    framed.extend(u32::try_from(request.len()).expect("short").to_be_bytes());
+    framed.extend(request);
+    for given in ["0n", "1m", "300m"] {
+        // By hand, because a client would not wait for the answer that is looked at.
+        let head = format!(
+            "POST /drydock.v1.TaskService/WaitTask HTTP/1.1\r\n\
+             content-type: application/grpc-web+proto\r\nx-grpc-web: 1\r\ngrpc-timeout: {given}"
+        );
+        let answer = http_1(server.address(), &head, &framed).await;
+        let answer = String::from_utf8_lossy(&answer);
+        let headers: http::HeaderMap = answer
+            .lines()
+            .filter_map(|line| line.split_once(": "))
+            .map(|(name, value)| {
+                let name = name.parse::<http::HeaderName>().expect("a name");
+                (name, value.parse().expect("a value"))
+            })
+            .collect();
+        let status = Status::from_header_map(&headers);
+        let status = status.unwrap_or_else(|| panic!("{given}: {answer}"));
+        assert_eq!(status.code(), Code::DeadlineExceeded, "{status:?}");
+        assert_eq!(reason(&status), "DEADLINE_EXCEEDED");
+    }
 }
 
 /// Small requests count for more than their bytes where HTTP/2 defends itself against floods of them.

@@ -19,6 +19,7 @@ use uuid::Uuid;
 use crate::support::client::{Client, channel, create_request, reason};
 use crate::support::database::Database;
 use crate::support::ledger::Ledger;
+use crate::support::postgres;
 use crate::support::proxy::{Direction, Proxy};
 use crate::support::server::{Launch, Server};
 use crate::support::site::{Machine, Site};
@@ -32,8 +33,14 @@ const ANSWER_BOUND: Duration = Duration::from_secs(20);
 const HEALTH_BOUND: Duration = Duration::from_secs(15);
 
 /// Within which the other server must finish: what the silent one locked at the database is its own for
-/// 15 s, then come the lease, the quarantine and the work.
-const TAKEOVER_BOUND: Duration = Duration::from_secs(45);
+/// 5 s, then come the lease, the quarantine and the work.
+const TAKEOVER_BOUND: Duration = Duration::from_secs(30);
+
+/// Within which a server that starts must give up, once nothing is heard from its database.
+const GIVE_UP_BOUND: Duration = Duration::from_secs(40);
+
+/// How often the database is asked how far a server has come.
+const LOOK_AGAIN: Duration = Duration::from_millis(5);
 
 /// Clients that have something in flight when the silence begins.
 const CLIENTS: usize = 8;
@@ -134,6 +141,58 @@ async fn fall_silent(begin: impl Fn(&Proxy)) {
         let task = client.create(TaskAction::VerifyNode, &small).await;
         Follower::of(client, &task.task_id).finish(None).await;
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_that_waits_to_migrate_gives_up_a_silent_database() {
+    let database = Database::postgres().await;
+    // Another replica's change of the schema, which does not end. The number is that of the service.
+    let mut other = postgres::connect(database.url()).await;
+    let lock = "SELECT pg_advisory_lock(7237981023410285312)";
+    sqlx::raw_sql(lock).execute(&mut other).await.expect("it");
+    let asks = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() \
+         AND query LIKE '%pg_try_advisory_xact_lock%' AND pid <> pg_backend_pid()";
+    gives_up_in_silence(&database, asks, Duration::ZERO).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_that_migrates_gives_up_a_silent_database() {
+    let database = Database::postgres().await;
+    let changes = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() \
+         AND application_name = 'drydock-migrate' AND query LIKE '%CREATE TABLE%'";
+    // Slow enough that the silence falls into the change.
+    gives_up_in_silence(&database, changes, Duration::from_millis(50)).await;
+}
+
+/// Starts a server, lets its database fall silent once `reached` counts something, and expects it to say so
+/// and end.
+async fn gives_up_in_silence(database: &Database, reached: &'static str, delay: Duration) {
+    let (proxy, through) = Proxy::to_database(database.url()).await;
+    proxy.slow_down(delay);
+    let launch = Launch::on(database).reaching(&through);
+    let refused = tokio::spawn(async move { launch.refused().await });
+    let mut observer = postgres::connect(database.url()).await;
+    let seen = async {
+        while sqlx::query_scalar::<_, i64>(reached)
+            .fetch_one(&mut observer)
+            .await
+            .expect("the database answers")
+            == 0
+        {
+            tokio::time::sleep(LOOK_AGAIN).await;
+        }
+    };
+    timeout(GIVE_UP_BOUND, seen).await.expect("it gets there");
+    proxy.silence(Direction::Back);
+    let refused = timeout(GIVE_UP_BOUND, refused).await;
+    let refused = refused.expect("it gives up in time").expect("a refusal");
+    assert!(!refused.status.success());
+    assert!(
+        refused.log.contains("open the store: reach the database"),
+        "{}",
+        refused.log
+    );
+    assert!(refused.log.contains("no answer within"), "{}", refused.log);
 }
 
 /// Makes calls of every kind, one after the other, until one is refused: how long that one took and, where it

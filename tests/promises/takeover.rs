@@ -4,8 +4,11 @@ use std::time::{Duration, Instant};
 
 use drydock::domain::Timestamp;
 use drydock::proto::v1::task_event::Event as Arm;
-use drydock::proto::v1::{ResultStatus, Task, TaskAction, TaskEvent, TaskStatus};
+use drydock::proto::v1::{
+    ResultStatus, RetryTaskRequest, StatusMessage, Task, TaskAction, TaskEvent, TaskStatus,
+};
 use tokio::task::JoinHandle;
+use uuid::Uuid;
 
 use crate::support::client::Client;
 use crate::support::database::Database;
@@ -103,6 +106,79 @@ async fn a_write_of_an_owner_that_does_not_know_better_is_refused() {
     assert_eq!(result.status(), ResultStatus::Success, "{result:?}");
 }
 
+/// The owner of a step that must not be repeated falls asleep in the middle of it, and is taken for dead. Nobody repeats it, those who look
+/// at the task are told what nobody knows, and whoever decides to do it again can.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_must_not_be_repeated_is_an_operators_decision() {
+    let machines = [
+        Machine::named("once").once_at("deploy_node"),
+        Machine::named("other"),
+    ];
+    let two = TwoServers::start_on(&machines, |launch| launch).await;
+    let follower = two.follower();
+    let starts = |two: &TwoServers| {
+        let lines = two.ledger().0.into_iter();
+        let lines = lines.filter(|line| line.node == "once" && line.step == "deploy_node");
+        lines.filter(|line| line.event == "start").count()
+    };
+    two.await_step("deploy_node").await;
+    while starts(&two) == 0 {
+        tokio::time::sleep(LOOK_AGAIN).await;
+    }
+    two.owner.pause().await;
+    let watched = follower.await.expect("the watcher sees the end");
+    let client = Client::of(two.other.address());
+
+    let root = client.get(&two.task_id).await;
+    let result = root.result.expect("a result");
+    assert_eq!(result.status(), ResultStatus::PartialSuccess);
+    assert_eq!(
+        (result.successes, result.failures),
+        (vec!["other".to_owned()], vec!["once".to_owned()])
+    );
+    let tree = client.tree(&two.task_id).await;
+    let of_node = |step: &str| {
+        let mut tasks = tree.tasks.values();
+        let task = tasks.find(|task| task.node_name == "once" && task.step == step);
+        task.expect("the task").result.clone().expect("a result")
+    };
+    for result in [of_node(""), of_node("deploy_node")] {
+        assert_eq!(result.status(), ResultStatus::Failure);
+        assert_eq!(result.reason, "ExecutorLost");
+    }
+    // On the root and on the step, for whoever looks and for whoever watches.
+    let unknown = |message: &StatusMessage| {
+        message.error == Some(true)
+            && message.context == "once"
+            && message
+                .message
+                .contains("whether it took effect is unknown")
+    };
+    let told = watched.events.iter().filter(|event| match &event.event {
+        Some(Arm::MessageAdded(message)) => unknown(message),
+        _ => false,
+    });
+    assert_eq!(told.count(), 2);
+    let details = result.details.expect("details");
+    assert!(details.message_list.iter().any(unknown));
+    assert_eq!(starts(&two), 1, "nobody repeats it");
+
+    let retry = RetryTaskRequest {
+        task_id: two.task_id.clone(),
+        request_id: Uuid::new_v4().to_string(),
+        ..RetryTaskRequest::default()
+    };
+    let retried = client.tasks.clone().retry_task(retry).await;
+    let retried = retried.expect("a retry").into_inner();
+    assert_eq!(retried.retry_of_task_id.as_ref(), Some(&two.task_id));
+    Follower::of(&client, &retried.task_id).finish(None).await;
+    let retried = client.get(&retried.task_id).await;
+    assert_eq!(retried.target_nodes, ["once"]);
+    let result = retried.result.expect("a result");
+    assert_eq!(result.status(), ResultStatus::Success, "{result:?}");
+    assert_eq!(starts(&two), 2, "it is done again because it was asked for");
+}
+
 /// Kills the owner of a deployment while `step` runs on one of its nodes.
 async fn finish_after_death_at(step: &str) {
     let two = TwoServers::start().await;
@@ -176,8 +252,12 @@ impl TwoServers {
     }
 
     async fn start_with(set: impl Fn(Launch) -> Launch) -> Self {
+        Self::start_on(&Machine::many(4), set).await
+    }
+
+    async fn start_on(machines: &[Machine], set: impl Fn(Launch) -> Launch) -> Self {
         let database = Database::postgres().await;
-        let site = Site::of(&Machine::many(4));
+        let site = Site::of(machines);
         let launch = Launch::on(&database)
             .designs_in(site.directory())
             .with_short_leases()

@@ -15,7 +15,6 @@ _DOMAIN = "drydock.dev"
 _BROKEN_CONNECTION = frozenset(
     {
         grpc.StatusCode.CANCELLED,
-        grpc.StatusCode.DEADLINE_EXCEEDED,
         grpc.StatusCode.INTERNAL,
         grpc.StatusCode.UNKNOWN,
     }
@@ -56,7 +55,8 @@ class Failure(NamedTuple):
 
         It says nothing about what the failed call did: its answer may be all that was lost.
         """
-        if self.code is grpc.StatusCode.UNAVAILABLE:
+        # A deadline is the caller's own: with more time the same may be answered.
+        if self.code in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED):
             return True
         return self.code in _BROKEN_CONNECTION and not self.reason
 

@@ -6,6 +6,8 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Value, json};
 
 use super::report::{Found, Report};
+use super::rules;
+use crate::design::catalogue;
 
 /// What a path keeps as it is in a URI reference (RFC 3986, unreserved characters and the slash).
 const PATH: &AsciiSet = &NON_ALPHANUMERIC
@@ -24,7 +26,7 @@ pub(super) fn log(report: &Report) -> Value {
     for (index, place) in indexes.values_mut().enumerate() {
         *place = index;
     }
-    let rules: Vec<Value> = indexes.keys().map(|code| json!({"id": code})).collect();
+    let rules: Vec<Value> = indexes.keys().map(|code| rule(code)).collect();
     let results: Vec<Value> = report
         .found
         .iter()
@@ -42,6 +44,20 @@ pub(super) fn log(report: &Report) -> Value {
             "columnKind": "unicodeCodePoints",
             "results": results,
         }],
+    })
+}
+
+/// What a code scanner shows of a rule. A server may be newer than we are, and know others.
+fn rule(code: &str) -> Value {
+    let Some(known) = catalogue().find(|known| known.code == code) else {
+        return json!({"id": code});
+    };
+    json!({
+        "id": code,
+        "shortDescription": {"text": known.summary},
+        "fullDescription": {"text": known.explanation},
+        "defaultConfiguration": {"level": rules::word(known.severity)},
+        "help": {"text": known.explanation, "markdown": known.explanation},
     })
 }
 
@@ -99,10 +115,11 @@ mod tests {
         };
         let log = log(&report);
         let run = &log["runs"][0];
-        assert_eq!(
-            run["tool"]["driver"]["rules"],
-            json!([{"id": "name"}, {"id": "syntax"}])
-        );
+        let rules = &run["tool"]["driver"]["rules"];
+        assert_eq!(rules[0]["id"], "name");
+        assert_eq!(rules[1]["id"], "syntax");
+        assert_eq!(rules[1]["defaultConfiguration"]["level"], "error");
+        assert_eq!(rules[1]["shortDescription"]["text"], "not YAML");
         let first = &run["results"][0];
         assert_eq!(first["ruleIndex"], 1);
         let place = &first["locations"][0]["physicalLocation"];

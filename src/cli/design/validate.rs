@@ -10,6 +10,7 @@ use clap::{Args, ValueEnum};
 use super::report::Report;
 use super::{github, human, json, sarif};
 use crate::cli::connection::{ServerArgs, patiently};
+use crate::cli::program::Program;
 use crate::cli::{Error, output};
 use crate::design;
 use crate::proto::v1::ValidateDesignRequest;
@@ -109,6 +110,11 @@ fn print(format: Format, report: &Report, sources: &HashMap<String, String>) -> 
                 ));
             }
             output::note(&report.summary());
+            if let Some(first) = report.found.first() {
+                let program = Program::local();
+                let explain = program.call(&format!("design rules {}", first.code));
+                output::note(&format!("what a code means: {explain}"));
+            }
             Ok(())
         }
         Format::Json => output::line(&format!("{:#}", json::document(report))),

@@ -587,6 +587,23 @@ fn a_heartbeat_overtakes_nothing() {
 }
 
 #[test]
+fn progress_is_of_no_earlier_revision() {
+    let events = good();
+    let mut checker = read(&events[..5]).expect("a beginning");
+    let root = events[0].clone();
+    let progress = |revision| TaskEvent {
+        sequence: events[4].sequence,
+        revision,
+        resume_token: String::new(),
+        event: Some(Arm::ProgressChanged(TaskProgress::default())),
+        ..root.clone()
+    };
+    checker.see(&progress(i64::MAX)).expect("progress");
+    let refused = checker.see(&progress(0)).expect_err("no revision");
+    assert!(refused.0.contains("revision"), "{refused}");
+}
+
+#[test]
 fn histories_differ_by_what_was_committed_alone() {
     let events = good();
     let mut other = events.clone();

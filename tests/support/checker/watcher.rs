@@ -252,6 +252,9 @@ impl Checker {
         if known.finished.is_some() {
             return Err("the task is over".to_owned());
         }
+        if event.revision < known.revision {
+            return Err("its revision is behind".to_owned());
+        }
         Ok(())
     }
 
