@@ -11,8 +11,9 @@ use prost::Message as _;
 
 const PROTO_DIR: &str = "proto";
 
-const PROTO_FILES: [&str; 5] = [
+const PROTO_FILES: [&str; 6] = [
     "drydock/v1/design_service.proto",
+    "drydock/v1/effective_node.proto",
     "drydock/v1/errors.proto",
     "drydock/v1/task.proto",
     "drydock/v1/task_event.proto",

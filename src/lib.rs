@@ -3,7 +3,9 @@
 pub mod background;
 pub mod clock;
 pub mod domain;
+mod failpoint;
 pub mod proto;
+mod random;
 pub mod secret;
 mod seeded;
 
@@ -28,3 +30,9 @@ pub mod server;
 pub mod fuzzing;
 #[cfg(test)]
 mod reliability_tests;
+#[cfg(test)]
+mod simulation;
+
+// Tests that are written for those who use this library are also run inside of it.
+#[cfg(test)]
+extern crate self as drydock;

@@ -28,7 +28,7 @@ pub struct CallId(Uuid);
 impl CallId {
     /// A fresh id.
     pub fn new() -> Self {
-        Self(Uuid::new_v4())
+        Self(crate::random::id())
     }
 
     /// The id that the call was given on arrival.

@@ -4,6 +4,7 @@ use prost::Message as _;
 use tonic::{Request, Response, Status};
 
 use super::call::CallId;
+use super::effective_node::effective_node;
 use super::page_token::Arguments;
 use super::size::{Budget, ENTRY_OVERHEAD, FILTER_MATCH_BYTES, NAME_OVERHEAD};
 use super::status::Failure;
@@ -78,6 +79,17 @@ impl DesignApi {
         }))
     }
 
+    async fn node(
+        &self,
+        request: Request<v1::GetNodeRequest>,
+    ) -> Result<Response<v1::EffectiveNode>, Failure> {
+        let (design_ref, name) = validate::get_node(request.into_inner(), &|design_ref| {
+            self.tasks.check_design_ref(design_ref)
+        })?;
+        let (inventory, position) = self.tasks.node(&design_ref, &name).await?;
+        Ok(Response::new(effective_node(&inventory.nodes()[position])))
+    }
+
     async fn validate(
         &self,
         request: Request<v1::ValidateDesignRequest>,
@@ -98,6 +110,15 @@ impl DesignService for DesignApi {
     ) -> Result<Response<v1::ResolveNodeFilterResponse>, Status> {
         let call = CallId::of(&request);
         let answer = self.resolve(request).await;
+        answer.map_err(|failure| failure.into_status(call))
+    }
+
+    async fn get_node(
+        &self,
+        request: Request<v1::GetNodeRequest>,
+    ) -> Result<Response<v1::EffectiveNode>, Status> {
+        let call = CallId::of(&request);
+        let answer = self.node(request).await;
         answer.map_err(|failure| failure.into_status(call))
     }
 

@@ -13,6 +13,7 @@ pub mod routes;
 mod task_service;
 
 mod design_service;
+mod effective_node;
 
 pub mod call;
 

@@ -47,6 +47,7 @@ const RULES: &[Rule] = &[
     unary("/drydock.v1.TaskService/PurgeTasks", DESTROY),
     unary("/drydock.v1.DesignService/ResolveNodeFilter", READ),
     unary("/drydock.v1.DesignService/ValidateDesign", READ),
+    unary("/drydock.v1.DesignService/GetNode", READ),
     unary("/grpc.health.v1.Health/Check", Needs::Nothing),
     stream("/grpc.health.v1.Health/Watch", Needs::Nothing),
     stream(

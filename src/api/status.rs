@@ -26,6 +26,9 @@ pub(super) const DOMAIN: &str = "drydock.dev";
 /// What `ResourceInfo` calls a task.
 const TASK_TYPE: &str = "drydock.v1.Task";
 
+/// What `ResourceInfo` calls a node of a design.
+const NODE_TYPE: &str = "drydock.v1.EffectiveNode";
+
 /// When to come back: a queue drains in seconds, a lost database or replica is found again in about one,
 /// and a rotated stream is welcome at once.
 const RETRY_OVERLOAD: Duration = Duration::from_secs(5);
@@ -200,6 +203,13 @@ fn of_tasks(error: tasks::Error, call: CallId) -> Status {
         .retry(RETRY_OVERLOAD)
         .status(),
         tasks::Error::Design(error) => of_design(error),
+        tasks::Error::NodeNotFound { name } => Answer::new(
+            Code::NotFound,
+            ErrorReason::NodeNotFound,
+            format!("the design has no node {name}"),
+        )
+        .resource_of(NODE_TYPE, &name)
+        .status(),
         tasks::Error::ResumeToken(error) => of_token(error),
         tasks::Error::Watch(error) => of_watch(error, call),
         tasks::Error::Draining => draining(),
@@ -438,6 +448,12 @@ impl Answer {
         self.details
             .set_resource_info(TASK_TYPE, task_id.to_string(), "", &*self.message);
         self.metadata("task_id", task_id)
+    }
+
+    fn resource_of(mut self, kind: &str, name: &str) -> Self {
+        self.details
+            .set_resource_info(kind, name, "", &*self.message);
+        self
     }
 
     fn precondition(mut self, kind: &str, subject: String, description: String) -> Self {

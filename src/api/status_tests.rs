@@ -194,6 +194,14 @@ async fn table() -> Vec<(Failure, Code, ErrorReason, With)> {
             With::Retry,
         ),
         (
+            Failure::Tasks(tasks::Error::NodeNotFound {
+                name: "n".to_owned(),
+            }),
+            Code::NotFound,
+            R::NodeNotFound,
+            With::Resource,
+        ),
+        (
             design(DesignError::Unavailable("x".to_owned())),
             Code::Unavailable,
             R::DesignUnresolvable,

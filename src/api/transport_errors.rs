@@ -201,6 +201,13 @@ mod tests {
             Err(Status::unknown("the request was decoded"))
         }
 
+        async fn get_node(
+            &self,
+            _request: tonic::Request<v1::GetNodeRequest>,
+        ) -> Result<tonic::Response<v1::EffectiveNode>, Status> {
+            Err(Status::unknown("the request was decoded"))
+        }
+
         async fn validate_design(
             &self,
             _request: tonic::Request<v1::ValidateDesignRequest>,

@@ -307,6 +307,17 @@ pub(super) fn resolve_node_filter(
     check.finish(read)
 }
 
+/// Reads GetNode: the reference and the name.
+pub(super) fn get_node(
+    request: v1::GetNodeRequest,
+    check_design_ref: CheckDesignRef<'_>,
+) -> Result<(String, String), Violations> {
+    let mut check = Check::default();
+    let design_ref = design_ref(&mut check, request.design_ref, check_design_ref);
+    let name = fields::name(&mut check, "name", &request.name).map(str::to_owned);
+    check.finish(design_ref.zip(name))
+}
+
 /// Reads ValidateDesign: the reference.
 pub(super) fn validate_design(
     request: v1::ValidateDesignRequest,

@@ -35,6 +35,7 @@ mod line;
 pub mod follow;
 
 mod describe;
+mod describe_node;
 
 mod view;
 
@@ -137,6 +138,7 @@ mod tests {
             "drydock demo --nodes 200 --keep --step-duration 1s",
             "drydock task watch 3c9b --resume t --lines",
             "drydock task create --action deploy_node --design-ref file:///x.yaml",
+            "drydock node show n1 --design-ref file:///x.yaml -o json",
             "drydock task create --action deploy_nodes --design-ref x --node-name a --yes",
             "drydock task create -f task.json --watch -o json",
             "drydock task list --status running --status queued --label a=b",

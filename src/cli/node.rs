@@ -1,4 +1,4 @@
-//! `drydock node`: the nodes of a design, as filters see them.
+//! `drydock node`: the nodes of a design, as filters see them, and one with all it inherits.
 
 use std::process::ExitCode;
 
@@ -9,13 +9,29 @@ use super::json::Json;
 use super::node_filter::NodeFilterArgs;
 use super::table::Table;
 use super::task::Form;
-use super::{Error, output, pair};
-use crate::proto::v1::{FilterMatch, Node, ResolveNodeFilterRequest};
+use super::{Error, describe_node, output, pair};
+use crate::proto::v1::{FilterMatch, GetNodeRequest, Node, ResolveNodeFilterRequest};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
     /// List the nodes that a filter selects
     List(List),
+    /// Show one node with everything that it inherits
+    Show(Show),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Show {
+    /// Name of the node
+    name: String,
+    /// URI of the design
+    #[arg(long, value_name = "URI")]
+    design_ref: String,
+    #[command(flatten)]
+    server: ServerArgs,
+    /// Form of the output
+    #[arg(short, long, value_enum, default_value = "table")]
+    output: Form,
 }
 
 #[derive(Debug, Args)]
@@ -37,7 +53,33 @@ impl Command {
     pub(super) async fn run(self) -> Result<ExitCode, Error> {
         match self {
             Self::List(command) => command.run().await,
+            Self::Show(command) => command.run().await,
         }
+    }
+}
+
+impl Show {
+    async fn run(self) -> Result<ExitCode, Error> {
+        let client = self.server.designs()?;
+        let request = GetNodeRequest {
+            design_ref: self.design_ref,
+            name: self.name,
+        };
+        let node = patiently(|| {
+            let mut client = client.clone();
+            let request = request.clone();
+            async move { client.get_node(request).await }
+        })
+        .await?
+        .into_inner();
+        match self.output {
+            Form::Json => output::line(&Json::new()?.pretty("EffectiveNode", &node)?)?,
+            Form::Table => {
+                let lines = describe_node::lines(&node);
+                lines.iter().try_for_each(|line| output::line(line))?;
+            }
+        }
+        Ok(ExitCode::SUCCESS)
     }
 }
 

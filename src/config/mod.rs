@@ -26,9 +26,9 @@ use reader::Reader;
 pub use problem::{Origin, Problem, Problems};
 pub use reader::Key;
 pub use section::{
-    Auth, Database, Design, Drivers, Executor, Http2, Ironic, IronicAuth, Log, LogFormat, Migrate,
-    NodeDriver, OobType, Redfish, Retention, Secrets, Server, Simulated, Site, StepTimeouts, Tasks,
-    Tls, Watch, Web,
+    Auth, Database, Design, Drivers, Executor, Gate, Http2, Ironic, IronicAuth, Log, LogFormat,
+    Migrate, NodeDriver, OobType, Redfish, Retention, Secrets, Server, Simulated, Site,
+    StepTimeouts, Tasks, Tls, Watch, Web,
 };
 
 /// Everything an operator can set.

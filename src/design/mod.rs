@@ -56,7 +56,7 @@ pub use local::{read_files, validate};
 pub use reference::{MAX_REFERENCE_BYTES, Reference, ReferenceError, ReferencePolicy};
 pub use source::{MAX_DESIGN_BYTES, SourceFile};
 pub use stored::{Digest, DigestError, StoredError};
-pub use validate::Validation;
+pub use validate::{Fault, Validation};
 
 /// A design that loaded. Cheap to clone but for its findings, which are few.
 #[derive(Debug, Clone)]

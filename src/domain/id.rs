@@ -6,6 +6,8 @@ use std::str::FromStr;
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
+use crate::random;
+
 /// Declares a UUID newtype with the conversions every id needs.
 macro_rules! uuid_newtype {
     ($(#[$doc:meta])* $name:ident) => {
@@ -53,7 +55,7 @@ uuid_newtype! {
 impl TaskId {
     /// A fresh root id. Time-ordered, so that index pages stay warm.
     pub fn new_root() -> Self {
-        Self(Uuid::now_v7())
+        Self(random::id_in_time())
     }
 
     /// The id of the child at `ordinal` below this task.
@@ -76,7 +78,7 @@ impl TaskId {
 impl InstanceId {
     /// A fresh id for one process start.
     pub fn new() -> Self {
-        Self(Uuid::new_v4())
+        Self(random::id())
     }
 }
 

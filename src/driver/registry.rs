@@ -13,6 +13,8 @@ use std::sync::Arc;
 use super::oob_services::OobServices;
 use super::unserved::Unserved;
 use super::{Driver, StepCall};
+use crate::domain::StepKind;
+use crate::domain::inventory::Node;
 
 /// The out-of-band type of nodes that are always simulated.
 const SIMULATED: &str = "simulated";
@@ -74,17 +76,34 @@ impl Registry {
     /// successor finds the driver that the step was started with.
     pub fn driver(&self, call: &StepCall) -> &Arc<dyn Driver> {
         let oob_type = call.node().and_then(|node| node.oob_type.as_deref());
+        self.choose(call.step, &call.site, call.node_name.is_some(), oob_type)
+    }
+
+    /// Whether a step on a node, or on the whole of a site, would be simulated.
+    pub fn simulates(&self, step: StepKind, site: &str, node: Option<&Node>) -> bool {
+        let oob_type = node.and_then(|node| node.oob_type.as_deref());
+        let driver = self.choose(step, site, node.is_some(), oob_type);
+        Arc::ptr_eq(driver, &self.simulated)
+    }
+
+    fn choose(
+        &self,
+        step: StepKind,
+        site: &str,
+        on_node: bool,
+        oob_type: Option<&str>,
+    ) -> &Arc<dyn Driver> {
         if self.rehearsal || oob_type == Some(SIMULATED) {
             return &self.simulated;
         }
-        let site = self.sites.get(&*call.site).unwrap_or(&self.elsewhere);
-        if !call.step.is_out_of_band() {
+        let site = self.sites.get(site).unwrap_or(&self.elsewhere);
+        if !step.is_out_of_band() {
             return site.node.as_ref().unwrap_or(&self.simulated);
         }
         if site.oob.is_empty() {
             return &self.simulated;
         }
-        if call.node_name.is_none() {
+        if !on_node {
             return &site.oob_services;
         }
         let driver = oob_type.and_then(|oob_type| site.oob.get(oob_type));

@@ -19,6 +19,7 @@ use crate::background::Background;
 use crate::clock;
 use crate::domain::{TaskId, TaskStatus};
 use crate::driver::Registry;
+use crate::failpoint::failpoint;
 use crate::store::{Claimed, Error, PreviousOwner, Store, View};
 
 /// Roots taken by one claim, so that replicas that start together share what there is.
@@ -109,6 +110,7 @@ impl Claimer {
             }
             if crew.life.lost.is_cancelled() && !self.shared.drain.is_cancelled() {
                 tokio::select! {
+                    biased;
                     () = self.shared.drain.cancelled() => {}
                     changed = self.life.wait_for(|life| !life.lost.is_cancelled()) => {
                         if changed.is_err() {
@@ -254,12 +256,19 @@ impl Claimer {
     ) -> Option<Vec<Claimed>> {
         let claim = self.shared.background.spawn("claim", claim);
         let claimed = tokio::select! {
-            claimed = claim => claimed,
+            biased;
             // What it takes for a life that is over, others take back.
             () = crew.life.lost.cancelled() => return None,
+            claimed = claim => claimed,
         };
         match claimed {
-            Ok(Ok(claimed)) => Some(claimed),
+            Ok(Ok(claimed)) => {
+                failpoint!(AfterClaim => {
+                    crew.doubt = true;
+                    None
+                });
+                Some(claimed)
+            }
             Ok(Err(error)) => {
                 tracing::warn!(error = %error_chain(&error), "claim failed");
                 crew.doubt = true;

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
+use crate::domain::Action;
 use crate::domain::inventory::Inventory;
 
 /// Loads designs. Safe to drop while it loads.
@@ -31,6 +32,19 @@ pub struct LoadedDesign {
     pub inventory: Arc<Inventory>,
     /// What validation has to say about it.
     pub findings: Vec<DesignFinding>,
+    /// Its errors by the nodes that they concern, for the gate. Only validation looks for them.
+    pub faults: Vec<DesignFault>,
+}
+
+/// An error in a design that loads, and the nodes that it concerns.
+#[derive(Clone, Debug, PartialEq)]
+pub struct DesignFault {
+    /// What is wrong.
+    pub finding: DesignFinding,
+    /// The actions that need it to be right.
+    pub needed_by: &'static [Action],
+    /// The nodes, by their ascending positions in the inventory.
+    pub nodes: Vec<u32>,
 }
 
 /// Something that validation says about a design.

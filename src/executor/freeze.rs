@@ -8,14 +8,17 @@ use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
 use super::design_source::{DesignFailure, DesignFinding, DesignSource, LoadedDesign};
+use super::gate;
 use super::hints::Signals;
 use super::message::About;
 use super::options::ExecutorOptions;
 use super::pen::{Halt, Pen, QUEUED};
 use crate::clock;
-use crate::domain::inventory::Inventory;
+use crate::domain::inventory::{Inventory, Node};
 use crate::domain::node_filter::{Selection, select};
 use crate::domain::{Action, Task, TaskStatus};
+use crate::driver::Registry;
+use crate::failpoint::failpoint;
 use crate::store::{Ending, FrozenDesign, NewMessage, NodeLock, RootChange, Start};
 
 /// Fetches of a design before the task fails: with the waits between them half a minute, longer
@@ -43,6 +46,7 @@ pub(super) struct Freezer<'a> {
     pub(super) task: &'a Task,
     pub(super) options: &'a ExecutorOptions,
     pub(super) designs: &'a dyn DesignSource,
+    pub(super) drivers: &'a Registry,
     pub(super) signals: &'a Signals,
     pub(super) drain: &'a CancellationToken,
 }
@@ -52,7 +56,7 @@ pub(super) struct Frozen {
     pub(super) task: Task,
     pub(super) site: Arc<str>,
     pub(super) targets: Arc<[Arc<str>]>,
-    /// None: it did not load.
+    /// None: it did not load, or the action is refused.
     pub(super) design: Option<Arc<Inventory>>,
 }
 
@@ -85,7 +89,7 @@ impl Freezer<'_> {
             return Ok(Begun::Left);
         };
         let (start, messages, inventory) = match loaded {
-            Ok(design) => self.loaded(design),
+            Ok(design) => self.loaded(&design),
             Err(failure) => self.not_loaded(failure),
         };
         let site = Arc::clone(&start.site);
@@ -95,6 +99,7 @@ impl Freezer<'_> {
             .design
             .as_ref()
             .map(|design| Arc::clone(&design.digest));
+        failpoint!(BeforeFreeze);
         if !self.take(start, messages).await? {
             return Ok(Begun::Waits);
         }
@@ -118,25 +123,50 @@ impl Freezer<'_> {
             .is_ok_and(|age| age > self.options.max_queue_time)
     }
 
+    /// Loads the design, and validates it if something depends on that.
+    async fn fetch(&self) -> Result<LoadedDesign, DesignFailure> {
+        let design_ref = &self.task.design_ref;
+        if self.task.action == Action::ValidateDesign {
+            return self.designs.validate(design_ref).await;
+        }
+        let design = self.designs.load(design_ref).await?;
+        let nodes = self.nodes(&design.inventory).1;
+        let site = design.inventory.site().unwrap_or(NO_SITE);
+        let action = self.task.action;
+        if gate::is_needed(self.options.gate, action, site, &nodes, self.drivers) {
+            // It may have changed meanwhile: what is validated is what is frozen.
+            return self.designs.validate(design_ref).await;
+        }
+        Ok(design)
+    }
+
+    /// What the node filter selects, and the nodes that the action is about: for an action on the
+    /// site, all of them.
+    fn nodes<'i>(&self, inventory: &'i Inventory) -> (Option<Selection>, Vec<&'i Node>) {
+        if !self.task.action.is_per_node() {
+            return (None, inventory.nodes().iter().collect());
+        }
+        let detail = self.task.detail.as_ref();
+        let selection = select(
+            inventory,
+            detail.and_then(|detail| detail.node_filter.as_ref()),
+        );
+        let positions = selection.nodes.iter();
+        let nodes = positions.filter_map(|position| inventory.nodes().get(*position));
+        let nodes = nodes.collect();
+        (Some(selection), nodes)
+    }
+
     /// None: the replica drains.
     async fn load(&self) -> Result<Option<Result<LoadedDesign, DesignFailure>>, Halt> {
         let mut wait = FETCH_WAIT;
         for fetch in 1.. {
-            let loading = match self.task.action {
-                Action::ValidateDesign => self.designs.validate(&self.task.design_ref),
-                Action::VerifySite
-                | Action::PrepareSite
-                | Action::VerifyNode
-                | Action::PrepareNode
-                | Action::DeployNode
-                | Action::DestroyNode => self.designs.load(&self.task.design_ref),
-            };
             let loaded = tokio::select! {
                 biased;
                 () = self.pen.gone.cancelled() => return Err(Halt::Gone),
                 () = self.signals.stop.cancelled() => return Err(Halt::Gone),
                 () = self.drain.cancelled() => return Ok(None),
-                loaded = loading => loaded,
+                loaded = self.fetch() => loaded,
             };
             match loaded {
                 Err(DesignFailure::Unavailable(problem)) if fetch < FETCHES => {
@@ -159,21 +189,16 @@ impl Freezer<'_> {
         Ok(None)
     }
 
-    fn loaded(&self, design: LoadedDesign) -> (Start, Vec<NewMessage>, Option<Arc<Inventory>>) {
+    fn loaded(&self, design: &LoadedDesign) -> (Start, Vec<NewMessage>, Option<Arc<Inventory>>) {
         let action = self.task.action;
-        let inventory = design.inventory;
+        let inventory = &design.inventory;
         let site: Arc<str> = Arc::from(inventory.site().unwrap_or(NO_SITE));
         let about = About::site(&site);
         let now = clock::now();
         let mut messages = Vec::new();
-        let targets: Arc<[Arc<str>]> = if action.is_per_node() {
-            let filter = self
-                .task
-                .detail
-                .as_ref()
-                .and_then(|detail| detail.node_filter.as_ref());
-            let selection = select(&inventory, filter);
-            let targets: Arc<[Arc<str>]> = selection.names(&inventory).map(Arc::from).collect();
+        let (selection, nodes) = self.nodes(inventory);
+        let targets: Arc<[Arc<str>]> = if let Some(selection) = &selection {
+            let targets: Arc<[Arc<str>]> = selection.names(inventory).map(Arc::from).collect();
             messages.push(about.note(
                 now,
                 format!(
@@ -183,7 +208,7 @@ impl Freezer<'_> {
                     design.digest
                 ),
             ));
-            messages.extend(unmatched(&selection).map(|text| about.note(now, text)));
+            messages.extend(unmatched(selection).map(|text| about.note(now, text)));
             targets
         } else {
             let nodes = inventory.nodes().len();
@@ -197,15 +222,20 @@ impl Freezer<'_> {
         if action == Action::ValidateDesign {
             messages.extend(said(&design.findings, MAX_FINDINGS, false));
         }
+        let gate = self.options.gate;
+        let refusals = gate::refusals(gate, action, &site, &nodes, design, self.drivers);
+        // Without a frozen design nobody goes on with it, not even after a crash.
+        let accepted = refusals.is_empty();
+        messages.extend(refusals);
         let start = Start {
             target_nodes: targets,
-            design: Some(FrozenDesign {
-                digest: design.digest,
-                bytes: design.bytes,
+            design: accepted.then(|| FrozenDesign {
+                digest: Arc::clone(&design.digest),
+                bytes: Arc::clone(&design.bytes),
             }),
             site,
         };
-        (start, messages, Some(inventory))
+        (start, messages, accepted.then(|| Arc::clone(inventory)))
     }
 
     fn not_loaded(
@@ -261,12 +291,11 @@ impl Freezer<'_> {
     }
 }
 
-/// The ending of a root whose design does not load.
-pub(super) fn design_invalid() -> Ending {
-    Ending::Failed(
-        crate::domain::Reason::DesignInvalid,
-        "the design does not load".to_owned(),
-    )
+/// The ending of a root whose design does not load, or is not good enough for its action.
+pub(super) fn design_invalid(errors: u32) -> Ending {
+    let plural = if errors == 1 { "" } else { "s" };
+    let text = format!("the design cannot be used: {errors} error{plural}");
+    Ending::Failed(crate::domain::Reason::DesignInvalid, text)
 }
 
 /// Findings as messages, at most `limit`, with a last one that counts the rest.

@@ -1,7 +1,7 @@
 //! From commits to those who wait for them. A hint carries no data: whoever is woken looks for
 //! itself, and polls behind the hints find what a lost one would have told.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -64,7 +64,7 @@ impl Signals {
 /// The signals of every root that this replica runs.
 #[derive(Debug, Default)]
 pub(super) struct Trees {
-    signals: Mutex<HashMap<TaskId, Arc<Signals>>>,
+    signals: Mutex<BTreeMap<TaskId, Arc<Signals>>>,
 }
 
 impl Trees {
@@ -92,7 +92,7 @@ impl Trees {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<TaskId, Arc<Signals>>> {
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<TaskId, Arc<Signals>>> {
         // Every change of the map is one insert or remove.
         self.signals.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -113,6 +113,7 @@ impl Dispatcher {
     pub(super) async fn run(mut self) {
         loop {
             let received = tokio::select! {
+                biased;
                 () = self.stop.cancelled() => return,
                 received = self.commits.recv() => received,
             };

@@ -4,15 +4,16 @@
 //! before each renewal was sent, so that it never ends later than the database thinks. A life that
 //! ended is never revived: the keeper begins another one, under another id, without trees.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
 use super::options::ExecutorOptions;
 use crate::domain::InstanceId;
+use crate::failpoint::failpoint;
 use crate::store::{Error, Renewal, Store};
 
 /// The wait after a failed registration or renewal. Short against the lease, so that several
@@ -27,7 +28,10 @@ pub(super) struct Life {
     /// Cancelled when the lease is lost: write nothing more, call nobody.
     pub(super) lost: CancellationToken,
     /// When the lease ends; none: never, because a file lock proves the ownership.
-    ends: watch::Sender<Option<Instant>>,
+    ends: Mutex<Option<Instant>>,
+    /// Wakes those who wait for a renewal, in the order in which they came: a `watch` has an order of
+    /// its own.
+    renewed: Notify,
 }
 
 impl Life {
@@ -35,7 +39,8 @@ impl Life {
         Self {
             instance,
             lost: CancellationToken::new(),
-            ends: watch::Sender::new(ends),
+            ends: Mutex::new(ends),
+            renewed: Notify::new(),
         }
     }
 
@@ -44,7 +49,7 @@ impl Life {
         if self.lost.is_cancelled() {
             return Duration::ZERO;
         }
-        self.ends.borrow().map_or(Duration::MAX, |ends| {
+        self.ends().map_or(Duration::MAX, |ends| {
             ends.saturating_duration_since(Instant::now())
         })
     }
@@ -54,8 +59,9 @@ impl Life {
         if self.time_left() >= needed {
             return true;
         }
-        let mut renewals = self.ends.subscribe();
         loop {
+            // Before the look, so that no renewal comes between.
+            let renewed = self.renewed.notified();
             if self.lost.is_cancelled() {
                 return false;
             }
@@ -63,18 +69,23 @@ impl Life {
                 return true;
             }
             tokio::select! {
+                biased;
                 () = self.lost.cancelled() => return false,
-                renewed = renewals.changed() => if renewed.is_err() {
-                    return false;
-                },
+                () = renewed => {}
             }
         }
     }
 
     fn renew(&self, sent: Instant, lease: Duration) {
-        if self.ends.borrow().is_some() {
-            self.ends.send_replace(Some(sent + lease));
+        if let Some(ends) = self.ends().as_mut() {
+            *ends = sent + lease;
         }
+        self.renewed.notify_waiters();
+    }
+
+    fn ends(&self) -> MutexGuard<'_, Option<Instant>> {
+        // What is inside is written at once: no panic leaves it half made.
+        self.ends.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -121,6 +132,7 @@ impl Keeper {
                     }
                 }
                 tokio::select! {
+                    biased;
                     () = self.stop.cancelled() => return,
                     () = sleep(RETRY_WAIT) => {}
                 }
@@ -132,6 +144,7 @@ impl Keeper {
         let mut wait = self.options.renew;
         loop {
             tokio::select! {
+                biased;
                 () = self.stop.cancelled() => return Kept::Stopped,
                 () = sleep(wait.min(life.time_left())) => {}
             }
@@ -139,14 +152,17 @@ impl Keeper {
                 return Kept::Lost;
             }
             let sent = Instant::now();
+            failpoint!(BeforeRenewal);
             // The store finishes a renewal by itself: an end of the lease need not wait for it.
             let answer = tokio::select! {
+                biased;
                 answer = self.store.renew(life.instance) => answer,
                 () = sleep(life.time_left()) => {
                     self.reachable.send_replace(false);
                     return Kept::Lost;
                 }
             };
+            failpoint!(AfterRenewal);
             self.reachable.send_replace(answer.is_ok());
             wait = match answer {
                 Ok(Renewal::Renewed) if !life.time_left().is_zero() => {

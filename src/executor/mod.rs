@@ -18,6 +18,7 @@ mod claim;
 mod root;
 
 mod freeze;
+mod gate;
 mod recovery;
 
 mod course;
@@ -37,7 +38,8 @@ mod pen;
 mod subtask;
 mod tree;
 
-pub use design_source::{DesignFailure, DesignFinding, DesignSource, LoadedDesign};
+pub use design_source::{DesignFailure, DesignFault, DesignFinding, DesignSource, LoadedDesign};
+pub use gate::Gate;
 pub use options::ExecutorOptions;
 pub use service::{Executor, Handle};
 

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use super::gate::Gate;
 use crate::domain::StepKind;
 
 /// The options of the executor; the defaults are those of the api contract, section 7.
@@ -29,6 +30,8 @@ pub struct ExecutorOptions {
     /// Nodes that run at once on one replica, all roots together. Above `max_parallel_nodes`, so
     /// that one task on nodes that hang does not keep the others waiting.
     pub max_running_nodes: usize,
+    /// What of a design has to be right before an action touches machines.
+    pub gate: Gate,
     /// How often to look for work that no hint told of.
     pub poll_interval: Duration,
     /// How long a root may wait in the queue.
@@ -68,6 +71,7 @@ impl Default for ExecutorOptions {
             max_running_roots: 64,
             max_parallel_nodes: 256,
             max_running_nodes: 1024,
+            gate: Gate::Action,
             poll_interval: Duration::from_secs(1),
             max_queue_time: Duration::from_secs(7 * DAY),
             ask_again_interval: Duration::from_secs(5),

@@ -171,6 +171,7 @@ impl Pen {
             return false;
         }
         tokio::select! {
+            biased;
             () = self.gone.cancelled() => return false,
             () = self.drain.cancelled(), if !self.drain.is_cancelled() => {}
             () = sleep(*wait) => {}

@@ -16,6 +16,7 @@ use super::waiting::Waiter;
 use crate::domain::inventory::Inventory;
 use crate::domain::plan::StepEnd;
 use crate::domain::{ResultStatus, Task, TaskId, TaskStatus};
+use crate::failpoint::failpoint;
 use crate::store::{OpenTree, PreviousOwner};
 
 /// What a takeover found.
@@ -70,6 +71,7 @@ pub(super) async fn resume(
         .read(|store| async move { store.open_tree(root).await })
         .await?;
     let present = present(pen, task, &targets).await?;
+    failpoint!(AfterRecovery);
     Ok(Resumed {
         site,
         targets,

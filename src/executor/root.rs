@@ -107,6 +107,7 @@ impl Runner {
             task: &self.claimed.task,
             options: &self.shared.options,
             designs: self.shared.designs.as_ref(),
+            drivers: &self.shared.drivers,
             signals: &self.signals,
             drain: &self.shared.drain,
         };
@@ -134,7 +135,8 @@ impl Runner {
         };
         let tree = self.tree(pen, frozen.task, frozen.site, frozen.targets, design);
         if without_design {
-            return self.finish(&tree, design_invalid()).await;
+            let errors = tree.root.result.error_count;
+            return self.finish(&tree, design_invalid(errors)).await;
         }
         self.go(tree, pending, VecDeque::new(), false).await
     }
@@ -170,7 +172,8 @@ impl Runner {
         if defect || !running {
             tree.stop.cancel();
         } else if without_design {
-            return self.finish(&tree, design_invalid()).await;
+            let errors = tree.root.result.error_count;
+            return self.finish(&tree, design_invalid(errors)).await;
         }
         // A request to stop is recorded with its time; without one it was the timeout.
         let timed_out = !running && task.terminated.is_none();

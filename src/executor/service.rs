@@ -17,6 +17,7 @@ use super::standing::Resting;
 use crate::background::Background;
 use crate::domain::{Commit, InstanceId};
 use crate::driver::Registry;
+use crate::failpoint::failpoint;
 use crate::store::{Error, Store};
 
 /// Tries to give the trees back at the end. After the last, others wait for the lease to run out.
@@ -188,6 +189,7 @@ impl Supervisor {
         if life.lost.is_cancelled() {
             return;
         }
+        failpoint!(BeforeRelease);
         for release in 1..=RELEASES {
             match self.store.release(life.instance).await {
                 Ok(()) => {

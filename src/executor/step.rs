@@ -14,6 +14,8 @@ use super::terminate::Settled;
 use crate::clock;
 use crate::domain::Policy;
 use crate::driver::{Driver, DriverError, Mark, Progress, StepCall};
+use crate::failpoint::failpoint;
+use crate::random;
 use crate::seeded::{Bug, seeded};
 
 /// The shortest wait between two polls: a driver that asks for none must not spin.
@@ -93,8 +95,11 @@ impl Line {
         let mut told = 0;
         let mut last_told = None;
 
-        if begun && !self.wait_out_quarantine().await? {
-            return Ok(Ran::Left);
+        if begun {
+            if !self.wait_out_quarantine().await? {
+                return Ok(Ran::Left);
+            }
+            failpoint!(AfterQuarantine);
         }
         loop {
             if tree.stop.is_cancelled() {
@@ -203,7 +208,7 @@ impl Line {
                                 .await?;
                         }
                         let base = tree.options.retry_backoff;
-                        let wait = retry::backoff(base, unanswered, rand::random());
+                        let wait = retry::backoff(base, unanswered, random::fraction());
                         if self.out_of_time(deadline, wait).await? {
                             self.give_up(&driver, &call).await?;
                             return Ok(Ran::Ended(self.overdue()));
@@ -219,8 +224,11 @@ impl Line {
                     };
                     let text = format!("attempt {} failed: {error}", call.attempt);
                     self.tell(text, 1).await?;
-                    let wait =
-                        retry::backoff(tree.options.retry_backoff, call.attempt, rand::random());
+                    let wait = retry::backoff(
+                        tree.options.retry_backoff,
+                        call.attempt,
+                        random::fraction(),
+                    );
                     call.attempt += 1;
                     asked = match again {
                         Again::Find => Asked::Find,

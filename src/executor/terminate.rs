@@ -226,6 +226,7 @@ impl Line {
                     Ok(Progress::Running { .. }) | Err(_) => {}
                 }
                 tokio::select! {
+                    biased;
                     () = tree.pen.gone.cancelled() => return Err(Halt::Gone),
                     () = sleep(STOP_POLL.min(left)) => {}
                 }
@@ -334,6 +335,7 @@ impl Line {
                 )));
             }
             tokio::select! {
+                biased;
                 () = tree.pen.gone.cancelled() => return Err(Halt::Gone),
                 () = tree.leave.cancelled() => {}
                 () = sleep(END_POLL.min(left)) => {}

@@ -68,6 +68,7 @@ impl DesignSource for Designs {
             bytes: Arc::from(*b"design"),
             inventory: self.inventory(),
             findings: Vec::new(),
+            faults: Vec::new(),
         })
     }
 

@@ -8,7 +8,7 @@ use async_trait::async_trait;
 
 use crate::design::{Design, Digest, Finding, LoadError, Loader, RestoreError, Severity};
 use crate::domain::inventory::Inventory;
-use crate::executor::{DesignFailure, DesignFinding, DesignSource, LoadedDesign};
+use crate::executor::{DesignFailure, DesignFault, DesignFinding, DesignSource, LoadedDesign};
 use crate::tasks::{DesignError, Designs};
 
 /// Designs of one loader, shared by all who read them.
@@ -83,7 +83,17 @@ impl DesignSource for LoadedDesigns {
         };
         let findings = all(&validation.findings, design_ref);
         match &validation.design {
-            Some(design) => Ok(loaded(design, findings)),
+            Some(design) => {
+                let faults = validation.faults.iter().map(|fault| DesignFault {
+                    finding: finding(&fault.finding, design_ref),
+                    needed_by: fault.needed_by,
+                    nodes: fault.nodes.clone(),
+                });
+                Ok(LoadedDesign {
+                    faults: faults.collect(),
+                    ..loaded(design, findings)
+                })
+            }
             None => Err(DesignFailure::Invalid(findings)),
         }
     }
@@ -115,6 +125,7 @@ fn loaded(design: &Design, findings: Vec<DesignFinding>) -> LoadedDesign {
         bytes: Arc::from(&design.stored[..]),
         inventory: Arc::clone(&design.inventory),
         findings,
+        faults: Vec::new(),
     }
 }
 

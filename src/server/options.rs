@@ -3,12 +3,12 @@
 use std::path::{Component, Path, PathBuf};
 
 use super::Error;
-use crate::config::{Config, IronicAuth, Migrate};
+use crate::config::{self, Config, IronicAuth, Migrate};
 use crate::design::{Authorities, FetchOptions, LoaderOptions, ReferencePolicy, WebPolicy};
 use crate::domain::StepKind;
 use crate::driver::ironic::{self, Authentication, Enrolment, Images};
 use crate::driver::simulated::SimulatedOptions;
-use crate::executor::ExecutorOptions;
+use crate::executor::{ExecutorOptions, Gate};
 use crate::secret::SecretSource;
 use crate::store::StoreOptions;
 use crate::tasks::{self, RetentionOptions};
@@ -122,6 +122,11 @@ pub(super) fn executor(config: &Config) -> ExecutorOptions {
         max_parallel_nodes,
         // One task on nodes that hang must not keep every other from beginning.
         max_running_nodes: max_parallel_nodes.saturating_mul(4),
+        gate: match config.design.gate {
+            config::Gate::Action => Gate::Action,
+            config::Gate::Strict => Gate::Strict,
+            config::Gate::Off => Gate::Off,
+        },
         max_queue_time: config.tasks.max_queue_time,
         step_timeouts: StepKind::ALL
             .map(|step| (step, config.executor.timeout.of(step)))

@@ -387,14 +387,15 @@ fn insert_roots(dialect: Dialect) -> String {
 }
 
 /// The task as it is once created: its first move is part of its creation.
-fn queue(task: &Task) -> Task {
+pub(super) fn queue(task: &Task) -> Task {
     let mut queued = task.clone();
     queued.status = TaskStatus::Queued;
     queued.revision = task.revision + 1;
     queued
 }
 
-fn created_events(requested: &Task, queued: &Task) -> RootEvents {
+/// What is told of its creation.
+pub(super) fn created_events(requested: &Task, queued: &Task) -> RootEvents {
     let mut basic = queued.clone();
     basic.detail = None;
     let progress = queued.progress();

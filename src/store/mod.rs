@@ -40,6 +40,9 @@ mod answer;
 mod connect;
 mod doorbell;
 
+#[cfg(test)]
+pub(crate) mod model;
+
 pub(crate) mod codec;
 mod row;
 mod sql;
@@ -125,11 +128,32 @@ struct Queues {
 /// The store. Cheap to clone; every clone is the same store.
 #[derive(Clone)]
 pub struct Store {
-    inner: Arc<Inner>,
+    backend: Backend,
+    background: Background,
+}
+
+/// What is behind a store.
+#[derive(Clone)]
+enum Backend {
+    /// SQLite or PostgreSQL.
+    Database(Arc<Inner>),
+    /// The memory that the replicas of a simulation share.
+    #[cfg(test)]
+    Model(model::Replica),
+}
+
+/// The database behind a store. Where a simulation has put its model there, that answers the call.
+macro_rules! database {
+    ($store:ident, $($call:tt)*) => {{
+        match &$store.backend {
+            Backend::Database(inner) => inner,
+            #[cfg(test)]
+            Backend::Model(model) => return model.$($call)*,
+        }
+    }};
 }
 
 struct Inner {
-    background: Background,
     connections: Connections,
     lease: Duration,
     publisher: Publisher,
@@ -168,8 +192,8 @@ impl Store {
         let (trees, tree_batches) = batch::start(&connections, &publisher, &background);
         let (gatherer, readers) = Gatherer::start(&connections, &background);
         Ok(Self {
-            inner: Arc::new(Inner {
-                background,
+            background,
+            backend: Backend::Database(Arc::new(Inner {
                 connections,
                 lease: options.lease,
                 publisher,
@@ -179,62 +203,70 @@ impl Store {
                 gatherer: Mutex::new(Some(gatherer)),
                 readers: Mutex::new(readers),
                 bells,
-            }),
+            })),
         })
     }
 
     /// Commits what is queued, refuses what comes later, and closes every connection.
     pub async fn close(&self) {
-        drop(lock(&self.inner.queues).take());
-        let batches = std::mem::take(&mut *lock(&self.inner.batches));
+        let inner = database!(self, close().await);
+        drop(lock(&inner.queues).take());
+        let batches = std::mem::take(&mut *lock(&inner.batches));
         for batches in batches {
             if let Err(error) = batches.await {
                 tracing::error!(%error, "the store's batches ended badly");
             }
         }
-        drop(lock(&self.inner.gatherer).take());
-        let readers = std::mem::take(&mut *lock(&self.inner.readers));
+        drop(lock(&inner.gatherer).take());
+        let readers = std::mem::take(&mut *lock(&inner.readers));
         for reader in readers {
             if let Err(error) = reader.await {
                 tracing::error!(%error, "a reader of the store ended badly");
             }
         }
-        for bell in &self.inner.bells {
+        for bell in &inner.bells {
             bell.abort();
         }
-        self.inner.connections.close().await;
+        inner.connections.close().await;
     }
 
     /// What runs in the background of this process: the store's own parts, and those of whatever is
     /// built on it. After a panic there nothing of it may be relied upon.
     pub fn background(&self) -> &Background {
-        &self.inner.background
+        &self.background
     }
 
     /// Commits made through this store, in commit order, each sent after its commit. A fast path
     /// and never the truth: a receiver that lags, or sees a hole in the sequences, reads the
     /// journal.
     pub fn commits(&self) -> broadcast::Receiver<Arc<Commit>> {
-        self.inner.publisher.subscribe()
+        let inner = database!(self, commits());
+        inner.publisher.subscribe()
     }
 
     /// Changes whenever another replica may have committed something: a hint that may be late or
     /// lost, so poll behind it. Never changes on SQLite.
     pub fn doorbell(&self) -> watch::Receiver<u64> {
-        self.inner.doorbell.subscribe()
+        let inner = database!(self, doorbell());
+        inner.doorbell.subscribe()
     }
 
     /// Whether other processes may write to the same database.
     pub fn is_shared(&self) -> bool {
-        self.inner.connections.dialect == Dialect::Postgres
+        match &self.backend {
+            Backend::Database(inner) => inner.connections.dialect == Dialect::Postgres,
+            #[cfg(test)]
+            Backend::Model(_) => true,
+        }
     }
 
     /// Creates a root, requested and then queued. Durable when it returns.
     pub async fn create(&self, root: NewRoot) -> Result<Created, Error> {
+        let inner = database!(self, create(root).await);
         let create = Box::new(Prepared::new(root)?);
         let (reply, answer) = oneshot::channel();
         let request = create_batch::Request { create, reply };
-        let sent = self.queues()?.creates.send(request).await;
+        let sent = inner.queues()?.creates.send(request).await;
         sent.map_err(|_| Error::Closed)?;
         answer.await.map_err(|_| Error::Closed)?
     }
@@ -245,16 +277,17 @@ impl Store {
         created_by: &str,
         key: &RequestKey,
     ) -> Result<Option<Created>, Error> {
-        let connections = &self.inner.connections;
+        let inner = database!(self, find_created(created_by, key).await);
+        let connections = &inner.connections;
         let find = earlier::find(connections.dialect, &connections.read, created_by, key);
         connections.calls.of(find).await
     }
 
     /// Records a request to stop a root, under the root's lock. Durable when it returns.
     pub async fn terminate(&self, request: Termination) -> Result<Terminated, Error> {
+        let inner = database!(self, terminate(request).await);
         let task_id = request.task_id;
-        let (connections, publisher) =
-            (self.inner.connections.clone(), self.inner.publisher.clone());
+        let (connections, publisher) = (inner.connections.clone(), inner.publisher.clone());
         let answer = detached(async move {
             let terminate = terminate::terminate(&connections, &publisher, &request);
             connections.calls.of(terminate).await
@@ -275,21 +308,19 @@ impl Store {
     /// when it returns.
     pub async fn write(&self, mut write: TreeWrite) -> Result<Written, WriteError> {
         scrub::scrub(&mut write);
+        let inner = database!(self, write(write).await);
         let (reply, answer) = oneshot::channel();
         let write = Box::new(write);
         let request = batch::Request { write, reply };
-        let sent = self.queues()?.trees.send(request).await;
+        let sent = inner.queues()?.trees.send(request).await;
         sent.map_err(|_| Error::Closed)?;
         answer.await.map_err(|_| Error::Closed)?
     }
 
-    fn queues(&self) -> Result<Queues, Error> {
-        lock(&self.inner.queues).clone().ok_or(Error::Closed)
-    }
-
     /// Registers this process as an instance with a full lease.
     pub async fn register(&self, instance: InstanceId) -> Result<(), Error> {
-        let inner = Arc::clone(&self.inner);
+        let inner = database!(self, register(instance).await);
+        let inner = Arc::clone(inner);
         detached(async move {
             let register = lease::register(&inner.connections, inner.lease, instance);
             inner.connections.leases.of(register).await
@@ -299,7 +330,8 @@ impl Store {
 
     /// Renews the lease, on a connection of its own.
     pub async fn renew(&self, instance: InstanceId) -> Result<Renewal, Error> {
-        let inner = Arc::clone(&self.inner);
+        let inner = database!(self, renew(instance).await);
+        let inner = Arc::clone(inner);
         detached(async move {
             let renew = lease::renew(&inner.connections, inner.lease, instance);
             inner.connections.leases.of(renew).await
@@ -310,7 +342,8 @@ impl Store {
     /// Takes up to `limit` claimable roots, oldest first, raising their epochs. None when the
     /// instance's own lease has run out.
     pub async fn claim(&self, instance: InstanceId, limit: u32) -> Result<Vec<Claimed>, Error> {
-        let connections = self.inner.connections.clone();
+        let inner = database!(self, claim(instance, Wanted::All, limit).await);
+        let connections = inner.connections.clone();
         detached(async move { claim(&connections, instance, Wanted::All, limit).await }).await
     }
 
@@ -321,7 +354,8 @@ impl Store {
         instance: InstanceId,
         limit: u32,
     ) -> Result<Vec<Claimed>, Error> {
-        let connections = self.inner.connections.clone();
+        let inner = database!(self, claim_free(instance, limit).await);
+        let connections = inner.connections.clone();
         detached(async move {
             let claim = claim::claim_free(&connections, instance, limit);
             connections.calls.of(claim).await
@@ -336,7 +370,8 @@ impl Store {
         instance: InstanceId,
         limit: u32,
     ) -> Result<Vec<Claimed>, Error> {
-        let connections = self.inner.connections.clone();
+        let inner = database!(self, claim(instance, Wanted::Abandoned, limit).await);
+        let connections = inner.connections.clone();
         detached(async move { claim(&connections, instance, Wanted::Abandoned, limit).await }).await
     }
 
@@ -348,17 +383,16 @@ impl Store {
         created_before: Timestamp,
         limit: u32,
     ) -> Result<Vec<Claimed>, Error> {
-        let connections = self.inner.connections.clone();
-        detached(async move {
-            let wanted = Wanted::QueuedBefore(created_before);
-            claim(&connections, instance, wanted, limit).await
-        })
-        .await
+        let wanted = Wanted::QueuedBefore(created_before);
+        let inner = database!(self, claim(instance, wanted, limit).await);
+        let connections = inner.connections.clone();
+        detached(async move { claim(&connections, instance, wanted, limit).await }).await
     }
 
     /// Gives back every root of the instance, and the instance itself: others continue at once.
     pub async fn release(&self, instance: InstanceId) -> Result<(), Error> {
-        let connections = self.inner.connections.clone();
+        let inner = database!(self, release(instance).await);
+        let connections = inner.connections.clone();
         detached(async move {
             connections
                 .calls
@@ -371,7 +405,8 @@ impl Store {
     /// Gives back one root that has not begun, because it waits for a lock: it is claimed again when it can
     /// have it. One that is no longer queued, or another's, is left alone.
     pub async fn give_back(&self, instance: InstanceId, root: TaskId) -> Result<(), Error> {
-        let connections = self.inner.connections.clone();
+        let inner = database!(self, give_back(instance, root).await);
+        let connections = inner.connections.clone();
         detached(async move {
             let give_back = lease::give_back(&connections, instance, root);
             connections.calls.of(give_back).await
@@ -385,7 +420,8 @@ impl Store {
         &self,
         instance: InstanceId,
     ) -> Result<Vec<(TaskId, i64, TaskStatus)>, Error> {
-        let connections = &self.inner.connections;
+        let inner = database!(self, owned(instance).await);
+        let connections = &inner.connections;
         connections
             .calls
             .of(lease::owned(connections, instance))
@@ -394,7 +430,8 @@ impl Store {
 
     /// What of a tree is not through.
     pub async fn open_tree(&self, root: TaskId) -> Result<OpenTree, Error> {
-        let connections = self.inner.connections.clone();
+        let inner = database!(self, open_tree(root).await);
+        let connections = inner.connections.clone();
         detached(async move {
             connections
                 .calls
@@ -406,7 +443,8 @@ impl Store {
 
     /// Every target node of a root, sorted; none before it started.
     pub async fn target_nodes(&self, root: TaskId) -> Result<Vec<Arc<str>>, Error> {
-        let connections = &self.inner.connections;
+        let inner = database!(self, target_nodes(root).await);
+        let connections = &inner.connections;
         connections
             .calls
             .of(lease::target_nodes(connections, root))
@@ -415,7 +453,8 @@ impl Store {
 
     /// A design's stored, compressed bytes.
     pub async fn design(&self, digest: &str) -> Result<Option<Vec<u8>>, Error> {
-        let connections = &self.inner.connections;
+        let inner = database!(self, design(digest).await);
+        let connections = &inner.connections;
         connections
             .calls
             .of(query::design(connections, digest))
@@ -424,7 +463,8 @@ impl Store {
 
     /// Roots that wait in the queue.
     pub async fn queued_roots(&self) -> Result<u64, Error> {
-        let connections = &self.inner.connections;
+        let inner = database!(self, queued_roots().await);
+        let connections = &inner.connections;
         connections.calls.of(query::queued_roots(connections)).await
     }
 
@@ -434,7 +474,8 @@ impl Store {
         &self,
         root: TaskId,
     ) -> Result<Vec<(Arc<str>, ResultStatus)>, Error> {
-        let connections = &self.inner.connections;
+        let inner = database!(self, node_outcomes(root).await);
+        let connections = &inner.connections;
         connections
             .calls
             .of(query::node_outcomes(connections, root))
@@ -443,12 +484,13 @@ impl Store {
 
     /// One task; none: no such task.
     pub async fn task(&self, task_id: TaskId, view: View) -> Result<Option<Task>, Error> {
-        let gatherer = lock(&self.inner.gatherer).clone().ok_or(Error::Closed)?;
+        let inner = database!(self, task(task_id, view).await);
+        let gatherer = lock(&inner.gatherer).clone().ok_or(Error::Closed)?;
         match gatherer.task(task_id, view).await? {
             Found::Nothing => Ok(None),
             Found::Task(task) => Ok(Some(Arc::unwrap_or_clone(task))),
             Found::Long => {
-                let connections = self.inner.connections.clone();
+                let connections = inner.connections.clone();
                 detached(async move { query::task(&connections, task_id).await }).await
             }
         }
@@ -462,7 +504,8 @@ impl Store {
         view: View,
         limit: usize,
     ) -> Result<Option<Tree>, Error> {
-        let connections = self.inner.connections.clone();
+        let inner = database!(self, tree(task_id, max_depth, view, limit).await);
+        let connections = inner.connections.clone();
         detached(async move {
             connections
                 .calls
@@ -481,7 +524,8 @@ impl Store {
         limit: u64,
         view: View,
     ) -> Result<ListPage, Error> {
-        let connections = self.inner.connections.clone();
+        let inner = database!(self, list(filter, order, after, limit, view).await);
+        let connections = inner.connections.clone();
         let filter = filter.clone();
         detached(async move {
             connections
@@ -501,7 +545,8 @@ impl Store {
 
     /// Messages in the order of the journal, with the task each is about.
     pub async fn messages(&self, query: MessageQuery) -> Result<Vec<(TaskId, Message)>, Error> {
-        let connections = &self.inner.connections;
+        let inner = database!(self, messages(query).await);
+        let connections = &inner.connections;
         connections
             .calls
             .of(query::messages(connections, &query))
@@ -510,7 +555,8 @@ impl Store {
 
     /// Counts the trees that a purge would delete now.
     pub async fn preview_purge(&self, query: PurgeQuery) -> Result<PurgePreview, Error> {
-        let connections = self.inner.connections.clone();
+        let inner = database!(self, preview_purge(query).await);
+        let connections = inner.connections.clone();
         detached(async move {
             let preview = purge::preview(&connections, &query);
             connections.calls.of(preview).await
@@ -521,8 +567,8 @@ impl Store {
     /// Deletes the next trees, a bounded number, each whole. Durable when it returns; rows that
     /// nobody sees any more are left for [`Self::sweep`].
     pub async fn purge(&self, part: PurgePart) -> Result<PurgedPart, Error> {
-        let (connections, publisher) =
-            (self.inner.connections.clone(), self.inner.publisher.clone());
+        let inner = database!(self, purge(part).await);
+        let (connections, publisher) = (inner.connections.clone(), inner.publisher.clone());
         detached(async move {
             let purge = purge::purge(&connections, &publisher, &part);
             connections.calls.of(purge).await
@@ -532,20 +578,23 @@ impl Store {
 
     /// Removes some of the rows that purged trees left behind. False: there were none.
     pub async fn sweep(&self) -> Result<bool, Error> {
-        let connections = self.inner.connections.clone();
+        let inner = database!(self, sweep().await);
+        let connections = inner.connections.clone();
         detached(async move { connections.calls.of(purge::sweep(&connections)).await }).await
     }
 
     /// Whether a task that was not found was in a tree that was purged.
     pub async fn is_purged(&self, task_id: TaskId) -> Result<bool, Error> {
-        let connections = &self.inner.connections;
+        let inner = database!(self, is_purged(task_id).await);
+        let connections = &inner.connections;
         let is_purged = purge::is_purged(connections, task_id);
         connections.calls.of(is_purged).await
     }
 
     /// Where the journal stands.
     pub async fn clock(&self) -> Result<Clock, Error> {
-        let connections = &self.inner.connections;
+        let inner = database!(self, clock().await);
+        let connections = &inner.connections;
         let clock = journal::clock(connections.dialect, &connections.read);
         connections.calls.of(clock).await
     }
@@ -557,14 +606,16 @@ impl Store {
         after: i64,
         limit: usize,
     ) -> Result<JournalPage, Error> {
-        let connections = &self.inner.connections;
+        let inner = database!(self, journal(scope, after, limit).await);
+        let connections = &inner.connections;
         let read = journal::read(connections.dialect, &connections.read, scope, after, limit);
         connections.calls.of(read).await
     }
 
     /// The commit with the `task_finished` event of a terminal task.
     pub async fn finishing_commit(&self, task: &Task) -> Result<Option<Arc<Commit>>, Error> {
-        let connections = &self.inner.connections;
+        let inner = database!(self, finishing_commit(task).await);
+        let connections = &inner.connections;
         let commit = journal::finishing_commit(connections.dialect, &connections.read, task);
         connections.calls.of(commit).await
     }
@@ -577,7 +628,8 @@ impl Store {
         scope: SnapshotScope,
         sink: Sink<'_>,
     ) -> Result<Option<Clock>, Error> {
-        let connections = &self.inner.connections;
+        let inner = database!(self, snapshot(scope, sink).await);
+        let connections = &inner.connections;
         let came = AtomicBool::new(false);
         let mut sink = |task| {
             came.store(true, Ordering::Release);
@@ -585,6 +637,12 @@ impl Store {
         };
         let read = snapshot::read(connections, &scope, &mut sink);
         connections.calls.of_parts(&came, read).await
+    }
+}
+
+impl Inner {
+    fn queues(&self) -> Result<Queues, Error> {
+        lock(&self.queues).clone().ok_or(Error::Closed)
     }
 }
 

@@ -11,6 +11,7 @@
 //! events, or with them, knows whether it may have missed one.
 
 use std::collections::BTreeSet;
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use sea_orm::{ConnectionTrait, DatabaseTransaction, Value};
@@ -36,7 +37,7 @@ use crate::domain::{Commit, Task, TaskFilter, TaskId, Timestamp};
 
 /// Trees that one transaction takes away: enough to share its commit, few enough that it ends
 /// within milliseconds.
-const TREES_AT_ONCE: usize = 64;
+pub(super) const TREES_AT_ONCE: usize = 64;
 
 /// Tombstones that one sweep looks at.
 const SWEPT_AT_ONCE: usize = 32;
@@ -48,7 +49,7 @@ const MESSAGES_AT_ONCE: u64 = 2000;
 const COMMITS_AT_ONCE: u64 = 100;
 
 /// The most roots in a preview's sample (api contract, PurgeTasks).
-const SAMPLE: usize = 20;
+pub(super) const SAMPLE: usize = 20;
 
 /// Which trees.
 #[derive(Clone, Debug)]
@@ -172,23 +173,27 @@ pub(super) async fn sweep(connections: &Connections) -> Result<bool, Error> {
 /// A subtask's id does not name its root, but has the root's moment of birth: for one that is in
 /// no tree and was born with a purged root, this answers yes.
 pub(super) async fn is_purged(connections: &Connections, task_id: TaskId) -> Result<bool, Error> {
-    let bytes = task_id.0.as_bytes();
-    let (first, last) = if task_id.0.get_version_num() == SUBTASK_VERSION {
-        let (mut first, mut last) = (*bytes, *bytes);
-        first[BIRTH_BYTES..].fill(0);
-        last[BIRTH_BYTES..].fill(0xff);
-        (Uuid::from_bytes(first), Uuid::from_bytes(last))
-    } else {
-        (task_id.0, task_id.0)
-    };
+    let (first, last) = births(task_id).into_inner();
     let found = connections
         .read
         .query_one_raw(connections.dialect.statement(
             "SELECT purged FROM tombstones WHERE root_task_id BETWEEN $1 AND $2 LIMIT 1",
-            [first.into(), last.into()],
+            [first.0.into(), last.0.into()],
         ))
         .await?;
     Ok(found.is_some())
+}
+
+/// The ids that the root of a task may have.
+pub(super) fn births(task_id: TaskId) -> RangeInclusive<TaskId> {
+    let bytes = task_id.0.as_bytes();
+    if task_id.0.get_version_num() != SUBTASK_VERSION {
+        return task_id..=task_id;
+    }
+    let (mut first, mut last) = (*bytes, *bytes);
+    first[BIRTH_BYTES..].fill(0);
+    last[BIRTH_BYTES..].fill(0xff);
+    TaskId(Uuid::from_bytes(first))..=TaskId(Uuid::from_bytes(last))
 }
 
 /// What [`TaskId::child`] makes: a UUIDv8 that begins with its parent's 48 bits of time.
@@ -385,7 +390,8 @@ async fn delete_designs(
     Ok(())
 }
 
-fn purge_event(root: &Task, purged: Timestamp) -> RootEvents {
+/// What is told of a tree that is gone.
+pub(super) fn purge_event(root: &Task, purged: Timestamp) -> RootEvents {
     RootEvents {
         root_task_id: root.task_id,
         facts: Arc::new(RootFacts {

@@ -282,7 +282,7 @@ fn number_events(parts: &mut Parts, roots: &mut [RootEvents]) -> Result<(), Erro
 }
 
 /// Gives the messages inside a commit their sequences, now that it has one.
-fn number(commit: &mut Commit) {
+pub(super) fn number(commit: &mut Commit) {
     let first = commit.first_sequence;
     for event in &mut commit.events {
         match &mut event.kind {

@@ -22,7 +22,7 @@ use super::sql::{IdRow, corrupt};
 use super::write::{AuditRecord, Terminated, Termination};
 use crate::domain::ending::{Ending, Tally, conclude};
 use crate::domain::event::{EventKind, RootFacts};
-use crate::domain::{Cause, Commit, Message, Task, TaskStatus};
+use crate::domain::{Cause, Commit, Detail, Message, Task, TaskStatus};
 
 /// What a transaction decided.
 enum Decision {
@@ -118,8 +118,35 @@ async fn stop(
     if before.status != TaskStatus::Running {
         detail::load(dialect, transaction, &mut tasks).await?;
     }
-    let [mut task] = tasks;
-    let detail = task.detail.take();
+    let [task] = tasks;
+    let (status, said) = (before.status, before.result.message_count);
+    let (task, root) = stopped(request, before, task.detail);
+    if task.status.is_terminal() {
+        lock::forget_roots(dialect, transaction, &[IdRow::from(task.task_id)]).await?;
+    }
+    let row = UpdateRow::new(&task, status, task.result.message_count - said);
+    let audit = AuditRecord {
+        ts: request.ts,
+        actor: Arc::clone(&request.actor),
+        rpc: "TerminateTask",
+        request_id: None,
+        decision: "accepted",
+    };
+    audit::insert(dialect, transaction, &[(&audit, task.task_id)]).await?;
+    Ok((row, root))
+}
+
+/// The root after the request, and what is told of it. `detail` is its FULL view before, of which
+/// only one that never ran has need.
+pub(super) fn stopped(
+    request: &Termination,
+    before: Task,
+    detail: Option<Box<Detail>>,
+) -> (Task, RootEvents) {
+    let mut task = Task {
+        detail: None,
+        ..before.clone()
+    };
     task.terminated = Some(request.ts);
     task.terminated_by = Some(Arc::clone(&request.actor));
     task.termination_reason = Some(Arc::clone(&request.reason));
@@ -187,19 +214,8 @@ async fn stop(
             Some((task.status, task.result.status)),
             EventKind::TaskFinished(Box::new(finished)),
         ));
-        lock::forget_roots(dialect, transaction, &[IdRow::from(task.task_id)]).await?;
     }
-    let said = task.result.message_count - before.result.message_count;
-    let row = UpdateRow::new(&task, before.status, said);
-    let audit = AuditRecord {
-        ts: request.ts,
-        actor: Arc::clone(&request.actor),
-        rpc: "TerminateTask",
-        request_id: None,
-        decision: "accepted",
-    };
-    audit::insert(dialect, transaction, &[(&audit, task.task_id)]).await?;
-    Ok((row, root))
+    (task, root)
 }
 
 fn moved(task: &Task, before: &Task, request: &Termination) -> crate::domain::Event {

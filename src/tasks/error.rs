@@ -62,6 +62,12 @@ pub enum Error {
     /// The design does not load.
     #[error("use the design")]
     Design(#[source] DesignError),
+    /// The design has no such node.
+    #[error("find node {name}")]
+    NodeNotFound {
+        /// Its name.
+        name: String,
+    },
     /// The resume token is of no use here.
     #[error("resume the watch")]
     ResumeToken(#[source] TokenError),

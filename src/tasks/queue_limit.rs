@@ -5,9 +5,10 @@
 //! once. Counting in the transaction that creates was rejected: every create would wait for it.
 
 use std::future::Future;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tokio::sync::Mutex;
+use tokio::time::Instant;
 
 use super::error::Error;
 use crate::store;

@@ -100,6 +100,7 @@ impl Service {
                 }
             }
             tokio::select! {
+                biased;
                 () = self.stop.cancelled() => {}
                 () = self.tasks.purged() => {}
                 () = tokio::time::sleep(due.saturating_duration_since(Instant::now())) => {}
@@ -121,7 +122,7 @@ impl Service {
                 + self
                     .options
                     .interval
-                    .mul_f64(rand::random_range(INTERVAL_SPREAD));
+                    .mul_f64(crate::random::within(INTERVAL_SPREAD));
         }
         // Each turn deletes rows that nobody adds, so there is a last one.
         while !self.stop.is_cancelled() && self.tasks.sweep().await? {}

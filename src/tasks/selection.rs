@@ -17,6 +17,25 @@ pub struct Selected {
 }
 
 impl Tasks {
+    /// Reads the design: its nodes, and the place of the one of this name among them.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Design`], [`Error::NodeNotFound`].
+    pub async fn node(
+        &self,
+        design_ref: &str,
+        name: &str,
+    ) -> Result<(Arc<Inventory>, usize), Error> {
+        let inventory = self.designs.load(design_ref).await.map_err(Error::Design)?;
+        match inventory.position(name) {
+            Some(position) => Ok((inventory, position)),
+            None => Err(Error::NodeNotFound {
+                name: name.to_owned(),
+            }),
+        }
+    }
+
     /// Reads the design and applies the filter (none: all nodes).
     ///
     /// # Errors

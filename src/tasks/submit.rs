@@ -12,6 +12,7 @@ use crate::clock;
 use crate::domain::node_filter::{NodeFilterSet, select};
 use crate::domain::task::LIST_LIMIT;
 use crate::domain::{Action, Detail, Outcome, RequestId, Task, TaskId, TaskStatus};
+use crate::failpoint::failpoint;
 use crate::store::{AuditRecord, Created, NewRoot, RequestKey};
 
 /// The revision of a root as it is handed to the store.
@@ -200,6 +201,7 @@ impl Tasks {
             request: key,
         };
         let created = self.store.create(root).await?;
+        failpoint!(BeforeAnswer => Err(Error::Store(crate::store::Error::Closed)));
         self.answer(created, asked, request_id).await
     }
 

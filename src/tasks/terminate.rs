@@ -8,6 +8,7 @@ use super::purge::missing;
 use super::{Caller, Tasks};
 use crate::clock;
 use crate::domain::{Task, TaskId};
+use crate::failpoint::failpoint;
 use crate::store::{Terminated, Termination};
 
 impl Tasks {
@@ -33,7 +34,9 @@ impl Tasks {
                 reason: Arc::from(reason),
                 expected_revision,
             };
-            match tasks.store.terminate(request).await? {
+            let terminated = tasks.store.terminate(request).await?;
+            failpoint!(BeforeAnswer => Err(Error::Store(crate::store::Error::Closed)));
+            match terminated {
                 Terminated::Accepted(task) | Terminated::Unchanged(task) => {
                     tasks.with_detail(task).await
                 }

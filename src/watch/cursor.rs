@@ -299,6 +299,8 @@ impl Cursor {
         let timer = self.time_to_next_duty();
         let replay = Arc::clone(&self.shared.replay);
         tokio::select! {
+            biased;
+            () = drained(&mut self.draining) => None,
             // A heartbeat costs the place in the queue. To keep it would hand turns to watchers
             // whose clients do not come back for them.
             turn = replay.turn() => {
@@ -307,7 +309,6 @@ impl Cursor {
                 None
             }
             () = timer => self.heartbeat_is_due().then(|| self.heartbeat()),
-            () = drained(&mut self.draining) => None,
         }
     }
 
@@ -317,6 +318,8 @@ impl Cursor {
             return Ok(None);
         };
         tokio::select! {
+            biased;
+            () = drained(&mut self.draining) => Ok(None),
             page = joined(reading) => {
                 self.reading = None;
                 let page = page.map_err(|error| self.subject.lost(error))?;
@@ -326,7 +329,6 @@ impl Cursor {
                 Ok(None)
             }
             () = timer => Ok(self.heartbeat_is_due().then(|| self.heartbeat())),
-            () = drained(&mut self.draining) => Ok(None),
         }
     }
 
@@ -353,9 +355,10 @@ impl Cursor {
         }
         let timer = self.time_to_next_duty();
         tokio::select! {
+            biased;
+            () = drained(&mut self.draining) => {}
             () = self.interest.changed() => {}
             () = timer => {}
-            () = drained(&mut self.draining) => {}
         }
         None
     }

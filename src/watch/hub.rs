@@ -238,8 +238,9 @@ impl Hub {
             Ok(Watch::new(seat, Cursor::new(shared, opening)))
         });
         tokio::select! {
-            watch = joined(opening) => watch,
+            biased;
             () = drained(&mut draining) => Err(WatchError::Draining),
+            watch = joined(opening) => watch,
         }
     }
 

@@ -11,6 +11,8 @@ use super::scope::{Scope, Subject};
 use super::spool::SpoolReader;
 use super::watch::{Start, WatchRequest};
 use crate::domain::Progress;
+use crate::failpoint::failpoint;
+use crate::random;
 
 /// Maximum lives differ by a tenth either way, so that watches begun together end apart.
 const LIFE_SPREAD: std::ops::Range<f64> = 0.9..1.1;
@@ -64,6 +66,7 @@ struct Place {
 async fn with_snapshot(shared: &Arc<Shared>, request: &WatchRequest) -> Result<Place, WatchError> {
     let filled = shared.fills.read(&request.scope).await?;
     let snapshot = filled.ok_or(WatchError::NotFound)?;
+    failpoint!(AfterSnapshot => Err(WatchError::from(crate::store::Error::Closed)));
     let position = snapshot.clock.last;
     let (subject, finished, progress, revision) = match &request.scope {
         Scope::Task { task_id, max_depth } => {
@@ -147,5 +150,5 @@ async fn after(
 }
 
 fn life(mean: Duration) -> Duration {
-    mean.mul_f64(rand::random_range(LIFE_SPREAD))
+    mean.mul_f64(random::within(LIFE_SPREAD))
 }

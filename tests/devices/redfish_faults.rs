@@ -120,7 +120,7 @@ async fn a_bmc_that_hears_and_says_nothing_is_given_up_and_serves_again_afterwar
     let harbour = Harbour::of(&[Node::behind(&emulator, "n00001")]);
     let server = harbour
         .launch(&emulator)
-        .set("executor.call_timeout", "1s")
+        .set("executor.call_timeout", "2s")
         .start()
         .await;
     emulator.pause().await;

@@ -52,7 +52,7 @@ async fn power_that_never_changes_ends_with_the_time_of_the_step() {
     let harbour = Harbour::of(&[Node::behind(&emulator, "n00001").unknown()]);
     let server = harbour
         .launch(&emulator)
-        .set("executor.timeout.power_cycle_node", "3s")
+        .set("executor.timeout.power_cycle_node", "8s")
         .set("drivers.redfish.graceful_shutdown", "1s")
         .start()
         .await;
@@ -67,7 +67,7 @@ async fn power_that_never_changes_ends_with_the_time_of_the_step() {
         said.contains(&"told to switch off, and is not off yet"),
         "{said:?}"
     );
-    assert_eq!(prepared.why("n00001"), "did not end within 3 s");
+    assert_eq!(prepared.why("n00001"), "did not end within 8 s");
     assert_eq!(emulator.resets("n00001"), ["GracefulShutdown", "ForceOff"]);
 }
 

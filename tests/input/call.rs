@@ -1,7 +1,7 @@
 //! A request of any method, so that one table can hold all of them.
 
 use drydock::proto::v1::{
-    CreateTaskRequest, GetTaskRequest, GetTaskTreeRequest, ListTaskMessagesRequest,
+    CreateTaskRequest, GetNodeRequest, GetTaskRequest, GetTaskTreeRequest, ListTaskMessagesRequest,
     ListTasksRequest, PurgeTasksRequest, ResolveNodeFilterRequest, RetryTaskRequest,
     TerminateTaskRequest, ValidateDesignRequest, WaitTaskRequest, WatchTaskRequest,
     WatchTasksRequest,
@@ -30,6 +30,7 @@ pub(crate) enum Call {
     Purge(PurgeTasksRequest),
     Resolve(ResolveNodeFilterRequest),
     Validate(ValidateDesignRequest),
+    Node(GetNodeRequest),
 }
 
 /// A request that breaks rules: what it is, itself, and the paths of the fields that are wrong.
@@ -66,6 +67,7 @@ impl Call {
             Self::Purge(_) => "PurgeTasks",
             Self::Resolve(_) => "ResolveNodeFilter",
             Self::Validate(_) => "ValidateDesign",
+            Self::Node(_) => "GetNode",
         }
     }
 
@@ -97,6 +99,10 @@ impl Call {
             Self::Validate(request) => {
                 let mut designs = client.designs.clone();
                 designs.validate_design(request).await.map(drop)
+            }
+            Self::Node(request) => {
+                let mut designs = client.designs.clone();
+                designs.get_node(request).await.map(drop)
             }
         }
     }

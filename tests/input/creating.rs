@@ -1,12 +1,12 @@
 //! Bad requests that would create something, or ask which nodes it would be for.
 
 use drydock::proto::v1::{
-    CreateTaskRequest, NodeFilter, ResolveNodeFilterRequest, RetryTaskRequest, TaskAction,
-    ValidateDesignRequest,
+    CreateTaskRequest, GetNodeRequest, NodeFilter, ResolveNodeFilterRequest, RetryTaskRequest,
+    TaskAction, ValidateDesignRequest,
 };
 
 use crate::call::{Call, Case, NO_TASK};
-use crate::naming::{duration, label, labels};
+use crate::naming::{duration, label, labels, long};
 use crate::selecting::{self, filter, set};
 use crate::support::client::create_request;
 
@@ -18,6 +18,7 @@ pub(crate) fn cases(design_ref: &str) -> Vec<Case> {
     cases.extend(retries());
     cases.extend(resolving(design_ref));
     cases.extend(validating());
+    cases.extend(looking_up(design_ref));
     cases
 }
 
@@ -242,6 +243,32 @@ fn validating() -> Vec<Case> {
         case(
             "a design to validate that is not allowed",
             "file:///etc/shadow",
+        ),
+    ]
+}
+
+fn looking_up(design_ref: &str) -> Vec<Case> {
+    let case = |what, design_ref: &str, name: &str, paths: &[&str]| {
+        let request = GetNodeRequest {
+            design_ref: design_ref.to_owned(),
+            name: name.to_owned(),
+        };
+        Case::new(what, Call::Node(request), paths)
+    };
+    vec![
+        case("neither design nor node", "", "", &["design_ref", "name"]),
+        case("a node without a name", design_ref, "", &["name"]),
+        case(
+            "a node of too long a name",
+            design_ref,
+            &long(254)[0],
+            &["name"],
+        ),
+        case(
+            "a node with a control character",
+            design_ref,
+            "a\u{0}b",
+            &["name"],
         ),
     ]
 }

@@ -26,7 +26,9 @@ mod references;
 mod refused;
 mod selecting;
 
+mod gate;
 mod idempotency;
+mod looking_up;
 mod missing;
 mod paging;
 mod resuming;

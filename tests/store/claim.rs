@@ -10,8 +10,10 @@ use drydock::store::{PreviousOwner, Renewal, Store, TreeWrite, WriteError};
 use futures::FutureExt as _;
 use futures::future::join_all;
 
-use crate::fold::assert_tells_the_state;
-use crate::tree::{Owner, add, create, full, instance, lock, message, node, root, step, terminate};
+use super::fold::assert_tells_the_state;
+use super::tree::{
+    self, Owner, add, create, full, instance, lock, message, node, root, step, terminate,
+};
 
 /// A filter of names.
 fn filter(names: &[&str]) -> NodeFilterSet {
@@ -243,7 +245,7 @@ on_each_database! {
         let task = node(&old.task, 0, "n1");
         let mut write = old.changes([add(&task)]);
         write.root_messages.push(message("still here"));
-        write.lock = Some(crate::tree::lock("n1"));
+        write.lock = Some(tree::lock("n1"));
         assert!(matches!(old.send(write).await, Err(WriteError::Fenced)));
         let finish = old.finish(drydock::domain::Ending::Stopped);
         assert!(matches!(old.send(finish).await, Err(WriteError::Fenced)));
@@ -309,9 +311,9 @@ on_each_database! {
         let second = step(&open, 1, StepKind::ApplyNodeStorage);
         let success = drydock::domain::ResultStatus::Success;
         owner.send(owner.changes([add(&first)])).await.unwrap();
-        let said = crate::tree::saying(crate::tree::end(&first, success), message("done"));
+        let said = tree::saying(tree::end(&first, success), message("done"));
         owner.send(owner.changes([said, add(&second)])).await.unwrap();
-        owner.send(owner.changes([crate::tree::end(&ended, success)])).await.unwrap();
+        owner.send(owner.changes([tree::end(&ended, success)])).await.unwrap();
         store.release(owner.instance).await.unwrap();
 
         let me = instance(&store).await;
@@ -341,7 +343,7 @@ on_each_database! {
         let owner = Owner::running(&store, Action::PrepareSite, &[]).await;
         let first = step(&owner.task, 0, StepKind::CreateNetworkTemplate);
         let second = step(&owner.task, 1, StepKind::ConfigureUserCredentials);
-        let end = crate::tree::end(&first, drydock::domain::ResultStatus::Success);
+        let end = tree::end(&first, drydock::domain::ResultStatus::Success);
         owner.send(owner.changes([add(&first)])).await.unwrap();
         owner.send(owner.changes([end, add(&second)])).await.unwrap();
         let tree = store.open_tree(owner.id()).await.unwrap();
@@ -353,50 +355,4 @@ on_each_database! {
         assert_tells_the_state(&store).await;
         store.close().await;
     }
-}
-
-/// On SQLite the file's lock proves every earlier instance dead.
-#[tokio::test]
-async fn sqlite_owners_die_with_their_process() {
-    let database = crate::database::Database::sqlite();
-    let store = database.open().await;
-    let owner = Owner::running(&store, Action::DeployNode, &["n1"]).await;
-    store.close().await;
-    let previous = owner.instance;
-    drop((owner, store));
-    let store = database.open().await;
-    let claimed = store.claim(instance(&store).await, 10).await.unwrap();
-    assert_eq!(claimed[0].previous, PreviousOwner::Dead(previous));
-    store.close().await;
-}
-
-/// A renewal that is checked in time but committed late must not be overtaken by a claim: its
-/// instance believes that it lives for another lease.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_renewal_in_flight_is_not_overtaken_by_a_claim() {
-    use sqlx::{Connection, Executor};
-    let database = crate::database::Database::postgres().await;
-    let store = database.open().await;
-    let owner = Owner::of_new(&store, Action::DeployNode).await;
-    let successor = instance(&store).await;
-    // What others see of the lease has run out by the time its renewal is committed.
-    database.expire(owner.instance).await;
-    let mut session = database.session().await;
-    let mut renewal = session.begin().await.unwrap();
-    let renewed = format!(
-        "UPDATE active_instances SET expires = clock_timestamp() + interval '10 minutes' \
-         WHERE instance_id = {}",
-        database.id(owner.instance.0)
-    );
-    renewal.execute(sqlx::AssertSqlSafe(renewed)).await.unwrap();
-    let claimed = store.claim(successor, 10).await.unwrap();
-    assert!(claimed.is_empty(), "taken from an owner that lives");
-    renewal.commit().await.unwrap();
-    assert!(store.claim(successor, 10).await.unwrap().is_empty());
-    assert_eq!(store.renew(owner.instance).await.unwrap(), Renewal::Renewed);
-    // Once it is buried it is dead for good, whoever got its trees.
-    database.expire(owner.instance).await;
-    assert_eq!(store.claim(successor, 10).await.unwrap().len(), 1);
-    assert_eq!(store.renew(owner.instance).await.unwrap(), Renewal::Lost);
-    store.close().await;
 }

@@ -6,8 +6,8 @@ use drydock::domain::{Action, TaskStatus};
 use drydock::store::{Created, View};
 use futures::future::join_all;
 
-use crate::fold::{assert_tells_the_state, still};
-use crate::tree::{Owner, create, full, keyed, request_id, root};
+use super::fold::{assert_tells_the_state, still};
+use super::tree::{self, Owner, create, full, keyed, request_id, root};
 
 on_each_database! {
     async fn a_created_root_is_queued_and_survives_the_store(database) {
@@ -30,7 +30,7 @@ on_each_database! {
         let store = database.open().await;
         let key = request_id();
         let first = create(&store, keyed(key, 1)).await;
-        crate::tree::terminate(&store, first.task_id).await;
+        tree::terminate(&store, first.task_id).await;
         let Created::Replayed(again) = store.create(keyed(key, 1)).await.unwrap() else {
             panic!("not replayed");
         };

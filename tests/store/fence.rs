@@ -3,13 +3,13 @@
 
 use std::time::Duration;
 
-use drydock::domain::Action;
-use drydock::store::WriteError;
-use sqlx::{AssertSqlSafe, Executor};
+use drydock::domain::{Action, EventKind};
+use drydock::store::{JournalScope, Terminated, WriteError};
+use sqlx::{AssertSqlSafe, Connection, Executor};
 
 use crate::database::Database;
 use crate::fold::assert_tells_the_state;
-use crate::tree::{Owner, add, instance, node};
+use crate::tree::{Owner, add, instance, node, terminate};
 
 /// Returns once a write of the store waits for a lock.
 async fn until_a_write_waits(database: &Database) {
@@ -109,5 +109,39 @@ async fn a_write_that_waits_for_its_root_keeps_nobody_from_the_clock() {
     session.execute("ROLLBACK").await.unwrap();
     write.await.unwrap().expect("it has its root");
     assert_tells_the_state(&store).await;
+    store.close().await;
+}
+
+/// A termination waits for the owner's transaction, and then tells of the task as that left it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_termination_that_waited_tells_what_was_frozen_meanwhile() {
+    let database = Database::postgres().await;
+    let store = database.open().await;
+    let owner = Owner::of_new(&store, Action::DestroyNode).await;
+    let id = database.id(owner.id().0);
+    let mut session = database.session().await;
+    let mut start = session.begin().await.unwrap();
+    let sql = format!(
+        "UPDATE tasks SET status = 3, started = created, revision = 3 WHERE task_id = {id}; \
+         UPDATE task_specs SET design_digest = '00d1' WHERE task_id = {id};"
+    );
+    start.execute(sqlx::AssertSqlSafe(sql)).await.unwrap();
+    let (stopper, task_id) = (store.clone(), owner.id());
+    let stopping = tokio::spawn(async move { terminate(&stopper, task_id).await });
+    let waits = "SELECT count(*) FROM pg_stat_activity \
+                 WHERE datname = current_database() AND wait_event_type = 'Lock'";
+    while database.number(waits).await == 0 {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    start.commit().await.unwrap();
+    let Terminated::Accepted(task) = stopping.await.unwrap() else {
+        panic!("not accepted");
+    };
+    assert_eq!(task.design_digest.as_deref(), Some("00d1"));
+    let page = store.journal(JournalScope::All, 2, 10).await.unwrap();
+    let EventKind::StatusChanged { task, .. } = &page.commits[0].events[0].kind else {
+        panic!("{page:?}");
+    };
+    assert_eq!(task.design_digest.as_deref(), Some("00d1"));
     store.close().await;
 }

@@ -14,11 +14,11 @@ use drydock::store::{
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestCaseError, TestRunner};
 
-use crate::database::Database;
-use crate::fold::{assert_tells_the_state, still};
-use crate::model::{ACTION, Instance, Model, Refusal, Root};
-use crate::scale::scaled;
-use crate::tree::{self, Owner};
+use super::database::Database;
+use super::fold::{assert_tells_the_state, still};
+use super::model::{ACTION, Instance, Model, Refusal, Root};
+use super::scale::scaled;
+use super::tree::{self, Owner};
 
 const NODES: u32 = 3;
 
@@ -500,7 +500,8 @@ async fn run(database: &Database, calls: &[Call]) -> (usize, usize) {
     counts
 }
 
-fn histories(database: impl AsyncFn() -> Database) {
+/// Runs random histories, each on a database of its own.
+pub(crate) fn histories(database: impl AsyncFn() -> Database) {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
@@ -535,14 +536,4 @@ fn histories(database: impl AsyncFn() -> Database) {
     }
     let (written, refused) = totals.get();
     assert!(written > 20 && refused > 20, "histories that try nothing");
-}
-
-#[test]
-fn sqlite_does_what_the_model_says() {
-    histories(async || Database::sqlite());
-}
-
-#[test]
-fn postgres_does_what_the_model_says() {
-    histories(Database::postgres);
 }

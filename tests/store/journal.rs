@@ -5,10 +5,9 @@ use std::sync::Arc;
 
 use drydock::domain::{Action, Commit, EventKind, ResultStatus, TaskId};
 use drydock::store::{JournalScope, Store};
-use futures::future::join_all;
 
-use crate::fold::{assert_tells_the_state, fold};
-use crate::tree::{Owner, create, end, full, root, terminate};
+use super::fold::{assert_tells_the_state, fold};
+use super::tree::{Owner, create, end, full, root, terminate};
 
 /// A few trees in different states.
 async fn some_trees(store: &Store) -> Vec<Owner> {
@@ -189,38 +188,6 @@ on_each_database! {
         assert!(clock.epoch > 0);
         let page = store.journal(JournalScope::All, 0, 10).await.unwrap();
         assert_eq!((page.commits.len(), page.scanned), (0, 0));
-        store.close().await;
-    }
-
-    async fn two_hundred_callers_share_a_few_transactions(database) {
-        let store = database.open().await;
-        let owner = Owner::running(&store, Action::DestroyNode, &["n1"]).await;
-        let before = store.clock().await.unwrap().last;
-        let mut published = store.commits();
-        let creates = join_all((0..200).map(|_| store.create(root(Action::DeployNode))));
-        let writes = join_all((0..200).map(|ordinal| {
-            let task = crate::tree::node(&owner.task, ordinal, &format!("n{ordinal}"));
-            owner.send(owner.changes([crate::tree::add(&task)]))
-        }));
-        let illegal = owner.send(owner.changes([end(
-            &crate::tree::node(&owner.task, 999, "none"),
-            ResultStatus::Success,
-        )]));
-        let (creates, writes, illegal) = futures::join!(creates, writes, illegal);
-        assert!(creates.iter().all(Result::is_ok));
-        assert!(writes.iter().all(Result::is_ok), "one caller's defect is its own");
-        assert!(illegal.is_err());
-        assert_eq!(store.clock().await.unwrap().last, before + 200 * 2 + 200 * 3);
-        // One time a transaction: the clock is asked once in each.
-        let creates = join_all((0..200).map(|_| store.create(root(Action::DeployNode)))).await;
-        assert!(creates.iter().all(Result::is_ok));
-        let mut times = Vec::new();
-        while let Ok(commit) = published.try_recv() {
-            times.push(commit.ts);
-        }
-        let times: std::collections::BTreeSet<_> = times[times.len() - 200..].iter().collect();
-        assert!(times.len() < 10, "{} transactions", times.len());
-        assert_tells_the_state(&store).await;
         store.close().await;
     }
 }

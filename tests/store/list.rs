@@ -9,8 +9,8 @@ use drydock::store::{ListPosition, Order, SnapshotScope, Store, View};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 
-use crate::scale::scaled;
-use crate::tree::{Owner, create, end, full, root, terminate};
+use super::scale::scaled;
+use super::tree::{self, Owner, create, end, full, root, terminate};
 
 const PEOPLE: [&str; 3] = ["ada", "grace", "drydock"];
 const DESIGNS: [&str; 2] = ["file:///site.yaml", "https://example.org/%41?b='c'"];
@@ -43,7 +43,7 @@ async fn various_tasks(store: &Store) -> Vec<Task> {
         );
         create(store, new).await;
     }
-    let me = crate::tree::instance(store).await;
+    let me = tree::instance(store).await;
     let claimed = store.claim(me, 14).await.unwrap();
     for (place, claimed) in claimed.into_iter().enumerate() {
         let mut owner = Owner::of(store, me, claimed);
@@ -236,8 +236,8 @@ on_each_database! {
         let owner = Owner::running(&store, Action::DestroyNode, &["n1", "n2"]).await;
         for (ordinal, name) in [(0, "n1"), (1, "n2")] {
             let task = owner.add_node(ordinal, name).await;
-            let step = crate::tree::step(&task, 0, drydock::domain::StepKind::DestroyNode);
-            owner.send(owner.changes([crate::tree::add(&step)])).await.unwrap();
+            let step = tree::step(&task, 0, drydock::domain::StepKind::DestroyNode);
+            owner.send(owner.changes([tree::add(&step)])).await.unwrap();
         }
         let size = async |id, depth, limit| {
             let tree = store.tree(id, depth, View::Basic, limit).await.unwrap().unwrap();
@@ -280,8 +280,8 @@ on_each_database! {
         for chunk in (0..count).collect::<Vec<u32>>().chunks(300) {
             let nodes = chunk
                 .iter()
-                .map(|ordinal| crate::tree::node(&owner.task, *ordinal, &format!("n{ordinal}")));
-            let adds: Vec<_> = nodes.map(|task| crate::tree::add(&task)).collect();
+                .map(|ordinal| tree::node(&owner.task, *ordinal, &format!("n{ordinal}")));
+            let adds: Vec<_> = nodes.map(|task| tree::add(&task)).collect();
             owner.send(owner.changes(adds)).await.unwrap();
         }
         let writer = owner.clone();

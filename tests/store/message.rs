@@ -5,8 +5,8 @@ use std::sync::Arc;
 use drydock::domain::{Action, Ending, ResultStatus, Task, TaskId};
 use drydock::store::{ChangeKind, MessageQuery, NewMessage, Store, TreeWrite};
 
-use crate::fold::assert_tells_the_state;
-use crate::tree::{Change, Owner, add, end, full, message, saying};
+use super::fold::assert_tells_the_state;
+use super::tree::{self, Change, Owner, add, end, full, message, saying};
 
 fn update(task: &Task) -> Change {
     Change {
@@ -39,7 +39,7 @@ on_each_database! {
         let store = database.open().await;
         let owner = Owner::running(&store, Action::DestroyNode, &["n1"]).await;
         let task = owner.add_node(0, "n1").await;
-        let step = crate::tree::step(&task, 0, drydock::domain::StepKind::DestroyNode);
+        let step = tree::step(&task, 0, drydock::domain::StepKind::DestroyNode);
         let failed = NewMessage { error: true, ..message("three") };
         let mut write = owner.changes([
             saying(update(&task), message("one")),

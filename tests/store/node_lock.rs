@@ -7,9 +7,9 @@ use drydock::domain::{Action, Ending, ResultStatus, TaskId};
 use drydock::store::{RootChange, Store, TreeWrite, WriteError};
 use futures::future::join_all;
 
-use crate::database::Database;
-use crate::fold::assert_tells_the_state;
-use crate::tree::{Owner, add, end, lock, node, terminate};
+use super::database::Database;
+use super::fold::assert_tells_the_state;
+use super::tree::{self, Owner, add, end, lock, node, terminate};
 
 /// The write with which a subtask of `name` starts: it takes the node's lock.
 fn taking(owner: &Owner, ordinal: u32, name: &str) -> TreeWrite {
@@ -138,7 +138,7 @@ on_each_database! {
         let [one, two] = owners(&store).await;
         one.send(taking(&one, 0, "n1")).await.unwrap();
         store.release(one.instance).await.unwrap();
-        let me = crate::tree::instance(&store).await;
+        let me = tree::instance(&store).await;
         let claimed = store.claim(me, 10).await.unwrap().remove(0);
         let successor = Owner::of(&store, me, claimed);
         busy(&two, taking(&two, 0, "n1"), one.id()).await;

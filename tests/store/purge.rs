@@ -11,9 +11,9 @@ use drydock::store::{
     View, WriteError,
 };
 
-use crate::database::Database;
-use crate::fold::{assert_tells_the_state, fold};
-use crate::tree::{
+use super::database::Database;
+use super::fold::{assert_tells_the_state, fold};
+use super::tree::{
     self, Owner, add, create, end, full, keyed, message, node, purge_part, request_id, root,
     saying, step, terminate,
 };

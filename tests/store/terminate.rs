@@ -1,15 +1,12 @@
 //! Termination: decided by the status under the lock, and seen by every write that races it.
 
-use std::time::Duration;
-
-use drydock::domain::{Action, Cause, Ending, EventKind, ResultStatus, TaskId, TaskStatus};
-use drydock::store::{JournalScope, Terminated, Termination, WriteError};
+use drydock::domain::{Action, Cause, Ending, ResultStatus, TaskId, TaskStatus};
+use drydock::store::{Terminated, Termination, WriteError};
 use futures::future::join_all;
-use sqlx::{Connection, Executor};
 
-use crate::fold::{assert_tells_the_state, still};
-use crate::tree::{
-    Owner, add, create, end, full, in_status, moved, node, root, terminate, termination,
+use super::fold::{assert_tells_the_state, still};
+use super::tree::{
+    self, Owner, add, create, end, full, in_status, moved, node, root, terminate, termination,
 };
 
 on_each_database! {
@@ -26,7 +23,7 @@ on_each_database! {
         assert!(stopped.terminated.is_some() && stopped.completed.is_some());
         assert_eq!(stopped.result.status, ResultStatus::Incomplete);
         assert_eq!(still(&stopped), still(&full(&store, task.task_id).await));
-        let me = crate::tree::instance(&store).await;
+        let me = tree::instance(&store).await;
         assert!(store.claim(me, 10).await.unwrap().is_empty());
         assert_tells_the_state(&store).await;
         store.close().await;
@@ -75,12 +72,12 @@ on_each_database! {
         let owner = Owner::running(&store, Action::DestroyNode, &["n1"]).await;
         terminate(&store, owner.id()).await;
         let stopping = owner.now().await;
-        let first = crate::tree::instance(&store).await;
+        let first = tree::instance(&store).await;
         store.release(owner.instance).await.unwrap();
         let claimed = store.claim_free(first, 10).await.unwrap().remove(0);
         assert_eq!(claimed.task.status, TaskStatus::Terminating);
         assert_eq!(still(&owner.now().await), still(&stopping), "given back");
-        let second = crate::tree::instance(&store).await;
+        let second = tree::instance(&store).await;
         database.expire(first).await;
         let claimed = store.claim(second, 10).await.unwrap().remove(0);
         assert_eq!(claimed.task.status, TaskStatus::Terminating);
@@ -182,12 +179,12 @@ on_each_database! {
         let store = database.open().await;
         let owner = Owner::running(&store, Action::DestroyNode, &["n1", "n2"]).await;
         let running = owner.add_node(0, "n1").await;
-        let waiting = crate::tree::queued(&node(&owner.task, 1, "n2"));
+        let waiting = tree::queued(&node(&owner.task, 1, "n2"));
         owner.send(owner.changes([add(&waiting)])).await.unwrap();
         terminate(&store, owner.id()).await;
         let never = drydock::domain::Task {
             status: TaskStatus::Terminated,
-            ..crate::tree::ended(&waiting, ResultStatus::Incomplete)
+            ..tree::ended(&waiting, ResultStatus::Incomplete)
         };
         let stopping = in_status(&running, TaskStatus::Terminating);
         owner
@@ -202,38 +199,4 @@ on_each_database! {
         assert_tells_the_state(&store).await;
         store.close().await;
     }
-}
-
-/// A termination waits for the owner's transaction, and then tells of the task as that left it.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_termination_that_waited_tells_what_was_frozen_meanwhile() {
-    let database = crate::database::Database::postgres().await;
-    let store = database.open().await;
-    let owner = Owner::of_new(&store, Action::DestroyNode).await;
-    let id = database.id(owner.id().0);
-    let mut session = database.session().await;
-    let mut start = session.begin().await.unwrap();
-    let sql = format!(
-        "UPDATE tasks SET status = 3, started = created, revision = 3 WHERE task_id = {id}; \
-         UPDATE task_specs SET design_digest = '00d1' WHERE task_id = {id};"
-    );
-    start.execute(sqlx::AssertSqlSafe(sql)).await.unwrap();
-    let (stopper, task_id) = (store.clone(), owner.id());
-    let stopping = tokio::spawn(async move { terminate(&stopper, task_id).await });
-    let waits = "SELECT count(*) FROM pg_stat_activity \
-                 WHERE datname = current_database() AND wait_event_type = 'Lock'";
-    while database.number(waits).await == 0 {
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
-    start.commit().await.unwrap();
-    let Terminated::Accepted(task) = stopping.await.unwrap() else {
-        panic!("not accepted");
-    };
-    assert_eq!(task.design_digest.as_deref(), Some("00d1"));
-    let page = store.journal(JournalScope::All, 2, 10).await.unwrap();
-    let EventKind::StatusChanged { task, .. } = &page.commits[0].events[0].kind else {
-        panic!("{page:?}");
-    };
-    assert_eq!(task.design_digest.as_deref(), Some("00d1"));
-    store.close().await;
 }

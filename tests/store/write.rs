@@ -10,10 +10,10 @@ use drydock::store::{
     ChangeKind, Error, JournalScope, RootChange, Store, TreeWrite, View, WriteError,
 };
 
-use crate::fold::{assert_tells_the_state, still};
-use crate::tree::{
-    Owner, add, child, end, ended, full, in_status, message, moved, node, queued, saying, step,
-    terminate,
+use super::fold::{assert_tells_the_state, still};
+use super::tree::{
+    self, Owner, add, child, end, ended, full, in_status, message, moved, node, queued, saying,
+    step, terminate,
 };
 
 /// The names of the events after `position`, with the depth of their tasks.
@@ -390,12 +390,12 @@ on_each_database! {
         let one = Task { subtask_count: 1, ..node(&owner.task, 0, "n1") };
         let first = step(&one, 0, StepKind::DestroyNode);
         let mut adds = owner.changes([add(&one), add(&first)]);
-        adds.lock = Some(crate::tree::lock("n1"));
+        adds.lock = Some(tree::lock("n1"));
         adds.root_messages = vec![message("on it")];
         let said = saying(end(&first, ResultStatus::Success), message("wiped"));
         let ends = owner.changes([said, end(&one, ResultStatus::Success)]);
         let mut unlock = ends.clone();
-        unlock.unlock = Some(crate::tree::lock("n1"));
+        unlock.unlock = Some(tree::lock("n1"));
         for write in [owner.start(&["n1"]), adds, unlock, owner.finish(Ending::Done)] {
             let first = owner.send(write.clone()).await.unwrap();
             let left = (store.clock().await.unwrap(), still(&owner.now().await));
@@ -416,7 +416,7 @@ on_each_database! {
         let mut failed = message("refused");
         failed.error = true;
         task.retry = 1;
-        let update = crate::tree::Change { kind: ChangeKind::Update, ..add(&task) };
+        let update = tree::Change { kind: ChangeKind::Update, ..add(&task) };
         let update = saying(saying(update, failed), message("again"));
         let written = owner.send(owner.changes([update])).await.unwrap();
         assert_eq!(written.message_sequences.len(), 2);
@@ -465,14 +465,14 @@ on_each_database! {
         store.close().await;
         let answer = owner.send(owner.write()).await;
         assert!(matches!(answer, Err(WriteError::Store(Error::Closed))));
-        let created = store.create(crate::tree::root(Action::DestroyNode)).await;
+        let created = store.create(tree::root(Action::DestroyNode)).await;
         assert!(matches!(created, Err(Error::Closed)));
     }
 
     async fn a_commit_is_published_after_it_is_durable(database) {
         let store = database.open().await;
         let mut commits = store.commits();
-        let created = crate::tree::create(&store, crate::tree::root(Action::VerifyNode)).await;
+        let created = tree::create(&store, tree::root(Action::VerifyNode)).await;
         let commit = commits.try_recv().expect("published before the answer");
         assert_eq!(commit.root_task_id, created.task_id);
         let EventKind::TaskCreated(task) = &commit.events[0].kind else {

@@ -119,8 +119,21 @@ impl Database {
 pub struct Design {
     /// The only directories that `file://` references may read.
     pub roots: Vec<PathBuf>,
+    /// What of a design has to be right before an action touches machines.
+    pub gate: Gate,
     /// What references of the web's schemes may read.
     pub web: Web,
+}
+
+/// What of a design has to be right before an action touches machines.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Gate {
+    /// What the action needs on its nodes.
+    Action,
+    /// Everything.
+    Strict,
+    /// Nothing beyond what loading needs.
+    Off,
 }
 
 impl Design {
@@ -129,6 +142,15 @@ impl Design {
             roots: reader.paths(
                 "design.roots",
                 "The only directories that `file://` design references may read.",
+            ),
+            gate: reader.token(
+                "design.gate",
+                [
+                    ("action", Gate::Action),
+                    ("strict", Gate::Strict),
+                    ("off", Gate::Off),
+                ],
+                "Whether an action on real machines is refused for errors in the design that concern it (`action`), for any error (`strict`), or for none (`off`).",
             ),
             web: Web::read(reader),
         }

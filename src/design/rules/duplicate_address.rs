@@ -1,7 +1,9 @@
 //! Two nodes with one address.
 
 use std::collections::HashMap;
+use std::net::IpAddr;
 
+use super::view::Node;
 use super::{Example, Report, Rule, SiteView, need};
 use crate::design::finding::Severity;
 use crate::design::path::Path;
@@ -32,7 +34,7 @@ pub(super) const RULE: Rule = Rule {
 };
 
 fn check(site: &SiteView<'_>, report: &mut Report<'_>) {
-    let mut owners = HashMap::new();
+    let mut owners: HashMap<IpAddr, (&Node<'_>, &String)> = HashMap::new();
     for node in &site.nodes {
         for entry in node.spec.addressing.iter() {
             let (Some(network), Some(Assignment::Static(address))) =
@@ -40,13 +42,15 @@ fn check(site: &SiteView<'_>, report: &mut Report<'_>) {
             else {
                 continue;
             };
-            if let Some((owner, theirs)) = owners.get(&address) {
+            if let Some((owner, theirs)) = owners.get(&address).copied() {
                 let path = Path::of("addressing").entry(network).field("address");
-                let message =
-                    format!("{address} is already the address of `{owner}` on `{theirs}`");
-                report.node(node, path, message);
+                let message = format!(
+                    "{address} is already the address of `{}` on `{theirs}`",
+                    owner.name
+                );
+                report.nodes(node, owner, path, message);
             } else {
-                owners.insert(address, (node.name, network));
+                owners.insert(address, (node, network));
             }
         }
     }

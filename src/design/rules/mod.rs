@@ -14,6 +14,7 @@ use crate::domain::Action;
 use super::catalogue::Example;
 use super::finding::Severity;
 
+mod affected;
 mod need;
 mod report;
 #[expect(dead_code, reason = "rules to come ask for the rest")]
@@ -100,7 +101,8 @@ mod small_filesystem;
 mod unknown_device;
 mod volumes;
 
-pub(super) use report::Report;
+pub(super) use affected::users;
+pub(super) use report::{Fault, Report};
 pub(super) use view::SiteView;
 
 /// Every rule, in the order of the documentation: documents, networks, nodes.

@@ -1,6 +1,6 @@
 //! Collects what rules find, once each and within bounds, and finds its places at the end.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use super::super::finding::{Code, Finding, Findings, Severity};
 use super::super::path::Path;
@@ -21,7 +21,26 @@ pub(crate) struct Report<'s> {
     found: Vec<Found>,
     /// By document, path and message: ten thousand nodes inherit one mistake of a profile.
     seen: HashMap<(DocumentId, Place, String), usize>,
-    hidden: [usize; 2],
+    errors: Hidden,
+    warnings: Hidden,
+}
+
+/// What was found beyond [`MAX_PER_RULE`].
+#[derive(Default)]
+struct Hidden {
+    count: usize,
+    nodes: BTreeSet<u32>,
+    documents: BTreeSet<DocumentId>,
+}
+
+/// An error, for the gate before actions.
+pub(in crate::design) struct Fault {
+    pub(in crate::design) rule: &'static Rule,
+    pub(in crate::design) finding: Finding,
+    /// Nodes that it is about, by their position in the view.
+    pub(in crate::design) nodes: BTreeSet<u32>,
+    /// Documents that it is about: it concerns the nodes that use them.
+    pub(in crate::design) documents: BTreeSet<DocumentId>,
 }
 
 struct Found {
@@ -29,8 +48,8 @@ struct Found {
     document: DocumentId,
     place: Place,
     message: String,
-    nodes: Vec<String>,
-    node_count: usize,
+    /// Positions in the view; empty if it is about a document.
+    nodes: BTreeSet<u32>,
 }
 
 /// Where in a document it is.
@@ -49,7 +68,8 @@ impl<'s> Report<'s> {
             rule,
             found: Vec::new(),
             seen: HashMap::new(),
-            hidden: [0; 2],
+            errors: Hidden::default(),
+            warnings: Hidden::default(),
         }
     }
 
@@ -60,7 +80,7 @@ impl<'s> Report<'s> {
 
     /// Something wrong with what a document is called.
     pub(crate) fn name(&mut self, id: DocumentId, message: impl Into<String>) {
-        self.add(self.rule.severity, id, Place::Name, message.into(), None);
+        self.add(self.rule.severity, id, Place::Name, message.into(), &[]);
     }
 
     /// Something wrong in a document.
@@ -71,7 +91,7 @@ impl<'s> Report<'s> {
         path: Path,
         message: impl Into<String>,
     ) {
-        self.add(severity, id, Place::Field(path), message.into(), None);
+        self.add(severity, id, Place::Field(path), message.into(), &[]);
     }
 
     /// Something wrong with a node, as bad as the rule is. It is reported where the value stands:
@@ -89,11 +109,25 @@ impl<'s> Report<'s> {
         path: Path,
         message: impl Into<String>,
     ) {
-        let Some(id) = self.origin(node, &path) else {
-            return;
-        };
-        let place = Place::Field(path);
-        self.add(severity, id, place, message.into(), Some(node.name));
+        if let Some(id) = self.origin(node, &path) {
+            let place = Place::Field(path);
+            self.add(severity, id, place, message.into(), &[node.position]);
+        }
+    }
+
+    /// Something wrong with a node that is as bad for another one: an address that both have.
+    pub(crate) fn nodes(
+        &mut self,
+        node: &Node<'_>,
+        other: &Node<'_>,
+        path: Path,
+        message: impl Into<String>,
+    ) {
+        if let Some(id) = self.origin(node, &path) {
+            let nodes = [node.position, other.position];
+            let place = Place::Field(path);
+            self.add(self.rule.severity, id, place, message.into(), &nodes);
+        }
     }
 
     /// The document that a node has the value at a path from: the nearest that has it, or else
@@ -118,24 +152,24 @@ impl<'s> Report<'s> {
         document: DocumentId,
         place: Place,
         message: String,
-        node: Option<&str>,
+        nodes: &[u32],
     ) {
         let key = (document, place, message);
         if let Some(at) = self.seen.get(&key) {
-            let found = &mut self.found[*at];
-            if let Some(node) = node
-                && found.nodes.last().is_none_or(|last| last != node)
-            {
-                found.node_count += 1;
-                if found.nodes.len() < MAX_NODES_NAMED {
-                    found.nodes.push(node.to_owned());
-                }
-            }
+            self.found[*at].nodes.extend(nodes);
             return;
         }
         let kept = self.found.iter().filter(|found| found.severity == severity);
         if kept.count() >= MAX_PER_RULE {
-            self.hidden[severity as usize] += 1;
+            let hidden = match severity {
+                Severity::Error => &mut self.errors,
+                Severity::Warning => &mut self.warnings,
+            };
+            hidden.count += 1;
+            hidden.nodes.extend(nodes);
+            if nodes.is_empty() {
+                hidden.documents.insert(document);
+            }
             return;
         }
         self.found.push(Found {
@@ -143,39 +177,59 @@ impl<'s> Report<'s> {
             document,
             place: key.1.clone(),
             message: key.2.clone(),
-            nodes: node.map(str::to_owned).into_iter().collect(),
-            node_count: node.iter().count(),
+            nodes: nodes.iter().copied().collect(),
         });
         self.seen.insert(key, self.found.len() - 1);
     }
 
-    /// Looks for the places of what was found.
-    pub(in crate::design) fn finish(self, findings: &mut Findings) {
-        let code = Code::Rule(self.rule.code);
+    /// Looks for the places of what was found. Errors are told to `faults`, too.
+    pub(in crate::design) fn finish(self, findings: &mut Findings, faults: &mut Vec<Fault>) {
+        let rule = self.rule;
+        let code = Code::Rule(rule.code);
+        let mut tell = |finding: Finding, nodes: BTreeSet<u32>, documents| {
+            if finding.severity == Severity::Error {
+                faults.push(Fault {
+                    rule,
+                    finding: finding.clone(),
+                    nodes,
+                    documents,
+                });
+            }
+            findings.push(finding);
+        };
         for found in self.found {
-            findings.push_with(found.severity, || {
-                let document = &self.site.documents[found.document];
-                let place = match &found.place {
-                    Place::Name => document.finding_at_name(found.severity, code, found.message),
-                    Place::Field(path) => {
-                        document.finding_at(found.severity, code, path, found.message)
-                    }
-                };
-                Finding {
-                    nodes: found.nodes,
-                    node_count: found.node_count,
-                    ..place
+            let document = &self.site.documents[found.document];
+            let place = match &found.place {
+                Place::Name => document.finding_at_name(found.severity, code, found.message),
+                Place::Field(path) => {
+                    document.finding_at(found.severity, code, path, found.message)
                 }
-            });
+            };
+            let names = found.nodes.iter().take(MAX_NODES_NAMED);
+            let names = names.filter_map(|at| self.site.nodes.get(*at as usize));
+            let finding = Finding {
+                nodes: names.map(|node| node.name.to_owned()).collect(),
+                node_count: found.nodes.len(),
+                ..place
+            };
+            let documents = match found.nodes.is_empty() {
+                true => BTreeSet::from([found.document]),
+                false => BTreeSet::new(),
+            };
+            tell(finding, found.nodes, documents);
         }
-        for severity in [Severity::Error, Severity::Warning] {
-            let hidden = self.hidden[severity as usize];
-            if hidden > 0 {
-                let message = format!("{hidden} more findings of this rule are not shown");
-                findings.push(Finding {
+        for (severity, hidden) in [
+            (Severity::Error, self.errors),
+            (Severity::Warning, self.warnings),
+        ] {
+            if hidden.count > 0 {
+                let count = hidden.count;
+                let message = format!("{count} more findings of this rule are not shown");
+                let finding = Finding {
                     severity,
                     ..Finding::error(code, message)
-                });
+                };
+                tell(finding, hidden.nodes, hidden.documents);
             }
         }
     }

@@ -53,6 +53,8 @@ pub(crate) struct Typed<'d, T> {
 pub(crate) struct Node<'d> {
     pub(crate) name: &'d str,
     pub(crate) spec: HostSpec,
+    /// Its position in the view.
+    pub(super) position: u32,
     /// The documents it is made of, its own first.
     pub(super) lineage: Arc<[DocumentId]>,
 }
@@ -64,9 +66,11 @@ impl<'d> SiteView<'d> {
         hosts: Vec<Effective>,
         inventory: Option<&'d Inventory>,
     ) -> Self {
-        let hosts = hosts.into_iter().filter_map(|host| {
+        // There are fewer documents than 32 bits count.
+        let hosts = (0..).zip(hosts).filter_map(|(position, host)| {
             let id = host.lineage.first()?;
             Some(Node {
+                position,
                 name: &documents.get(*id)?.name,
                 spec: host.spec,
                 lineage: host.lineage,

@@ -82,8 +82,8 @@ fn what_is_inherited_is_reported_once_where_it_stands() {
           address of `a` on `mgmt`"
         ]
     );
-    assert_eq!(findings[0].nodes, ["b", "c"]);
-    assert_eq!(findings[0].node_count, 2);
+    assert_eq!(findings[0].nodes, ["a", "b", "c"]);
+    assert_eq!(findings[0].node_count, 3);
 }
 
 #[test]

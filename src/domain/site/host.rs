@@ -1,6 +1,7 @@
 //! What a HostProfile and a BaremetalNode say of a host, and what a node is with all it inherits.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::net::IpAddr;
 use std::sync::{Arc, LazyLock};
 
@@ -141,6 +142,17 @@ pub struct Metadata {
     pub rack: Option<String>,
     /// `boot_mac`: the hardware address it boots from, six octets with colons.
     pub boot_mac: Option<String>,
+}
+
+impl fmt::Display for HardwareReference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::CpuSet(name) => write!(f, "hardwareprofile:cpuset.{name}"),
+            Self::HugepagesSize(name) => write!(f, "hardwareprofile:hugepages.{name}.size"),
+            Self::HugepagesCount(name) => write!(f, "hardwareprofile:hugepages.{name}.count"),
+            Self::Unknown(rest) => write!(f, "hardwareprofile:{rest}"),
+        }
+    }
 }
 
 impl HostSpec {
