@@ -101,6 +101,8 @@ impl Harbour {
     pub(crate) fn launch(&self, emulator: &Emulator) -> Launch {
         Launch::on(&self.database)
             .designs_in(&self.designs())
+            // Its designs say what the drivers need, and nothing of disks and networks.
+            .set("design.gate", "off")
             .set("drivers.oob", "redfish,manual")
             .set("drivers.redfish.ca", emulator.authority().display())
             .set("secrets.directory", self.secrets().display())

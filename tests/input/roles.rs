@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use drydock::domain::Role;
 use drydock::proto::v1::task_event::Event as Arm;
 use drydock::proto::v1::{
-    CreateTaskRequest, GetTaskRequest, GetTaskTreeRequest, ListTaskMessagesRequest,
+    CreateTaskRequest, GetNodeRequest, GetTaskRequest, GetTaskTreeRequest, ListTaskMessagesRequest,
     ListTasksRequest, PurgeTasksRequest, ResolveNodeFilterRequest, RetryTaskRequest, TaskAction,
     TerminateTaskRequest, ValidateDesignRequest, WaitTaskRequest, WatchTaskRequest,
     WatchTasksRequest,
@@ -102,6 +102,7 @@ fn methods() -> Vec<(Role, Call)> {
             Role::Read,
             Call::Resolve(ResolveNodeFilterRequest::default()),
         ),
+        (Role::Read, Call::Node(GetNodeRequest::default())),
     ]
 }
 
