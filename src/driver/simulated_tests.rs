@@ -51,12 +51,13 @@ async fn an_instant_step_is_done_when_its_start_returns() {
 #[tokio::test]
 async fn a_guarded_step_is_found_after_a_restart_and_polled_to_its_end() {
     let directory = tempfile::tempdir().unwrap();
-    let options = SimulatedOptions {
-        step_duration: Duration::from_millis(20),
+    let lasting = |step_duration| SimulatedOptions {
+        step_duration,
         ledger: Some(directory.path().join("ledger")),
     };
     let call = call(StepKind::DeployNode, Policy::Guarded, &[]);
-    let before = Simulated::open(options.clone()).unwrap();
+    // Nobody waits for it: it must last for longer than a busy machine takes to look.
+    let before = Simulated::open(lasting(Duration::from_secs(3600))).unwrap();
     assert_eq!(before.find(&call).await.unwrap(), Mark::Absent);
     assert!(matches!(
         before.start(&call).await.unwrap(),
@@ -64,7 +65,7 @@ async fn a_guarded_step_is_found_after_a_restart_and_polled_to_its_end() {
     ));
     drop(before);
 
-    let after = Simulated::open(options).unwrap();
+    let after = Simulated::open(lasting(Duration::from_millis(20))).unwrap();
     assert_eq!(after.find(&call).await.unwrap(), Mark::Present);
     while let Progress::Running { poll_after, .. } = after.poll(&call).await.unwrap() {
         tokio::time::sleep(poll_after).await;

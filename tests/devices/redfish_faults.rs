@@ -49,7 +49,12 @@ async fn what_the_design_leaves_out_is_named() {
         named("one-of-two").without("system_id"),
         named("unknown-system").oob("system_id", "n99999"),
     ]);
-    let server = harbour.serve(&emulator).await;
+    // Otherwise the design itself is refused, before any driver is asked.
+    let server = harbour
+        .launch(&emulator)
+        .set("design.gate", "off")
+        .start()
+        .await;
     let verified = harbour.run(&server, TaskAction::VerifyNode).await;
     assert_eq!(verified.status(), ResultStatus::PartialSuccess);
     let failures = verified.failures().len();

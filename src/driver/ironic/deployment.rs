@@ -73,7 +73,7 @@ pub(super) async fn start(
         .await
         .map_err(|error| unclaimed(error, &node))?;
     match session.provision(&node, Verb::Active, config_drive).await {
-        Ok(()) => Ok(seen(session, &node, format!("to be deployed as {task}")).await),
+        Ok(()) => Ok(begun(Verb::Active)),
         Err(error) => {
             if error.is_refusal() && !error.meaning.transient {
                 // Others may have it: nothing has begun, and nothing will.
@@ -171,15 +171,6 @@ pub(super) fn not_started(node: &Node) -> DriverError {
             node.provision_state
         ),
     )
-}
-
-/// What a node does right after a request, so that the first state is seen however short it is.
-pub(super) async fn seen(session: Session<'_>, node: &Node, otherwise: String) -> Progress {
-    match session.node(&node.uuid).await {
-        Ok(Some(node)) => running(&node),
-        // The request is on its way whatever comes of looking; the next poll sees more.
-        Ok(None) | Err(_) => begun(otherwise),
-    }
 }
 
 /// Takes the claim of an earlier deployment of ours off a node that holds none: it failed, or never

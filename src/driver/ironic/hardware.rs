@@ -6,10 +6,10 @@
 
 use super::super::{DriverError, ErrorKind, Progress, StepCall};
 use super::client::Session;
-use super::deployment::{in_maintenance, not_from_here, not_started, seen};
+use super::deployment::{in_maintenance, not_from_here, not_started};
 use super::mark::{Effect, Mark};
 use super::node::Node;
-use super::progress::{done, running};
+use super::progress::{begun, done, running};
 use super::state::{State, Verb};
 
 /// Begins to prepare `node`, or finds that it is prepared.
@@ -121,5 +121,5 @@ async fn ask(
     let mark = Mark::before(call, node, verb)?;
     session.patch_node(node, vec![mark.operation()?]).await?;
     session.provision(node, verb, None).await?;
-    Ok(seen(session, node, format!("asked to {}", verb.token())).await)
+    Ok(begun(verb))
 }

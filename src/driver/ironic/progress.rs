@@ -11,6 +11,10 @@ use super::client::Session;
 use super::mark::Mark;
 use super::microversion::Microversion;
 use super::node::Node;
+use super::state::Verb;
+
+/// When work that has begun is first asked after.
+const FIRST_POLL: Duration = Duration::from_millis(400);
 
 /// Entries of a node's history that are looked through for its last error: a deployment leaves a few.
 const HISTORY_ENTRIES: &str = "50";
@@ -28,11 +32,12 @@ pub(super) fn running_with(node: &Node, message: String) -> Progress {
     }
 }
 
-/// Work that was asked for a moment ago and of which nothing has been seen yet.
-pub(super) fn begun(message: String) -> Progress {
+/// Work that Ironic has accepted a moment ago. It is told without looking: the first state may be over
+/// before anybody could.
+pub(super) fn begun(verb: Verb) -> Progress {
     Progress::Running {
-        poll_after: Duration::ZERO,
-        message: Some(message),
+        poll_after: FIRST_POLL,
+        message: Some(verb.begins().to_owned()),
     }
 }
 

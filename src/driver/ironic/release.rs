@@ -2,10 +2,10 @@
 
 use super::super::{DriverError, ErrorKind, Progress, StepCall};
 use super::client::Session;
-use super::deployment::{in_maintenance, not_from_here, not_started, seen};
+use super::deployment::{in_maintenance, not_from_here, not_started};
 use super::mark::{Effect, Mark};
 use super::node::{Node, remove};
-use super::progress::{done, running};
+use super::progress::{begun, done, running};
 use super::state::{State, Verb};
 
 /// Begins to release `node`.
@@ -63,7 +63,7 @@ pub(super) async fn start(
     let mark = Mark::before(call, &node, Verb::Deleted)?;
     session.patch_node(&node, vec![mark.operation()?]).await?;
     session.provision(&node, Verb::Deleted, None).await?;
-    Ok(seen(session, &node, "to be released".to_owned()).await)
+    Ok(begun(Verb::Deleted))
 }
 
 /// Asks how the release goes. Also of one that others began: what counts is where it ends.

@@ -154,6 +154,17 @@ impl Verb {
             Self::Deleted => "deleted",
         }
     }
+
+    /// Where a node is once Ironic has accepted it: it answers after the node has left its state.
+    pub(super) fn begins(self) -> &'static str {
+        match self {
+            Self::Manage => "verifying, then manageable",
+            Self::Inspect => "inspecting, then manageable",
+            Self::Provide => "cleaning, then available",
+            Self::Active => "deploying, then active",
+            Self::Deleted => "deleting, then available",
+        }
+    }
 }
 
 #[cfg(test)]
