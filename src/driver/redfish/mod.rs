@@ -145,10 +145,21 @@ impl Redfish {
         let outcome = power::go_on(service, &mut cycle, self.options.graceful_shutdown).await;
         match &outcome {
             Ok(Progress::Running { .. }) => self.cycles.put(call.task_id, cycle),
-            Err(error) if error.transient => self.cycles.put(call.task_id, cycle),
+            Err(error) if error.transient || cycle.is_under_way() => {
+                self.cycles.put(call.task_id, cycle);
+            }
             Ok(Progress::Done(_)) | Err(_) => self.cycles.remove(call.task_id),
         }
         outcome
+    }
+
+    /// A node that is being switched off and on is not left off because something failed for a moment
+    /// that is lasting elsewhere, such as a password that is exchanged: it is asked again until the
+    /// step's time is over.
+    fn not_left_off(&self, call: &StepCall, error: DriverError) -> DriverError {
+        let cycle = self.cycles.get(call.task_id);
+        let transient = error.transient || cycle.is_some_and(|cycle| cycle.is_under_way());
+        DriverError { transient, ..error }
     }
 
     /// A step that only waited for its turn before gives up as one does that never had to wait: a
@@ -226,6 +237,7 @@ impl Driver for Redfish {
             ));
         }
         let answer = self.go_on(call).await;
+        let answer = answer.map_err(|error| self.not_left_off(call, error));
         self.count(call, answer)
     }
 

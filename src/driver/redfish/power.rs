@@ -87,6 +87,11 @@ impl Cycle {
         }
     }
 
+    /// Whether the node was made to go off, and is not known to be on again.
+    pub(super) fn is_under_way(&self) -> bool {
+        self.was_off || self.asked.is_some()
+    }
+
     /// The end of one that another process began and that was to stop: nothing is switched off any
     /// more.
     pub(super) const fn abandoned() -> Self {
@@ -143,7 +148,19 @@ fn decide(cycle: &mut Cycle, power: Power, graceful: Duration, now: Instant) -> 
                 cycle.was_off = true;
                 cycle.asked = None;
             }
-            Power::Between => return Move::Wait,
+            // A system that hangs while it shuts down is on its way for ever.
+            Power::Between => {
+                return match cycle.asked {
+                    Some(asked)
+                        if asked.reset == Reset::GracefulShutdown
+                            && now.duration_since(asked.at) >= graceful =>
+                    {
+                        cycle.forced = true;
+                        Move::Ask(Reset::ForceOff)
+                    }
+                    Some(_) | None => Move::Wait,
+                };
+            }
             Power::On => {
                 if graceful.is_zero() {
                     cycle.forced = true;
@@ -220,7 +237,14 @@ async fn ask(
             cycle.forced = true;
             Ok(())
         }
-        other => other.map_err(|error| error.within(&format!("reset with {name}"))),
+        Err(error) => {
+            if !error.transient {
+                // It was refused, so nothing came of it.
+                cycle.asked = None;
+            }
+            Err(error.within(&format!("reset with {name}")))
+        }
+        Ok(()) => Ok(()),
     }
 }
 
