@@ -13,7 +13,7 @@ pub(super) const RULE: Rule = Rule {
     explanation: "`metadata.boot_mac` recognises a machine by the port it boots from: six octets in \
         hexadecimal with colons. Two nodes with one address are one machine, which would be \
         installed as either.",
-    needed_by: need::DEPLOYMENT,
+    needed_by: need::IDENTITY,
     examples: &[
         Example {
             failing: "\

@@ -18,5 +18,9 @@ pub(super) const OUT_OF_BAND: &[Action] = &[
 pub(super) const NETWORKING: &[Action] =
     &[Action::PrepareSite, Action::PrepareNode, Action::DeployNode];
 
+/// Needed by what tells one machine from another before it changes or wipes it.
+pub(super) const IDENTITY: &[Action] =
+    &[Action::PrepareNode, Action::DeployNode, Action::DestroyNode];
+
 /// Needed by what installs an operating system.
 pub(super) const DEPLOYMENT: &[Action] = &[Action::DeployNode];

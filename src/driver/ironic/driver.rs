@@ -95,7 +95,9 @@ impl Driver for Ironic {
             Work::Identify => {
                 let enrolment = options.enrolment.as_ref();
                 let secrets = self.client.secrets();
-                identity::start(session, call, &Wanted::of(call)?, enrolment, secrets).await
+                let wanted = Wanted::of(call)?;
+                let answer = identity::start(session, call, &wanted, enrolment, secrets).await;
+                identity::unless_unanswered(call, answer)
             }
             Work::Apply(section) => self.apply(session, &Wanted::of(call)?, section).await,
             Work::Provision(work) => {

@@ -21,6 +21,8 @@ pub(super) struct ApiError {
     pub(super) status: Option<StatusCode>,
     /// What it means.
     pub(super) meaning: DriverError,
+    /// Ironic itself says that what was asked for is not there, and no proxy before it.
+    missing: bool,
 }
 
 impl ApiError {
@@ -41,13 +43,14 @@ impl ApiError {
         }
         Self {
             status: Some(status),
+            missing: status == StatusCode::NOT_FOUND && is_ironics(body),
             meaning: meaning.within(&format!("Ironic at {place}")),
         }
     }
 
     /// What was asked for is not there.
     pub(super) fn is_missing(&self) -> bool {
-        self.status == Some(StatusCode::NOT_FOUND)
+        self.missing
     }
 
     /// Somebody else has what was asked for, and keeps it.
@@ -74,6 +77,7 @@ impl From<DriverError> for ApiError {
         Self {
             status: None,
             meaning,
+            missing: false,
         }
     }
 }
@@ -82,6 +86,12 @@ impl From<ApiError> for DriverError {
     fn from(error: ApiError) -> Self {
         error.meaning
     }
+}
+
+/// Whether a refusal has Ironic's own form.
+fn is_ironics(body: &[u8]) -> bool {
+    let document = serde_json::from_slice::<Value>(body);
+    document.is_ok_and(|document| document.get("error_message").is_some())
 }
 
 /// What the body of a refusal says. Ironic wraps its words in a JSON text within a JSON document, its

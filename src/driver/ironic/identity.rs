@@ -38,10 +38,38 @@ impl Session<'_> {
         let mac = mac.to_ascii_lowercase();
         let query = [("address", mac.as_str()), ("fields", "node_uuid")];
         let found: Ports = self.get(&["ports"], &query).await?;
-        match found.ports.first() {
-            Some(port) => self.node(&port.node_uuid).await,
-            None => Ok(None),
+        let Some(port) = found.ports.first() else {
+            return Ok(None);
+        };
+        let node = self.node(&port.node_uuid).await?;
+        let name = node.as_ref().and_then(|node| node.name.as_deref());
+        if let Some(name) = name.filter(|name| wanted.is_anothers(name)) {
+            // A copied address must not have another node wiped.
+            let message = format!("Ironic has {mac}, which it boots from, as a port of {name}");
+            return Err(DriverError::permanent(ErrorKind::Refused, message).into());
         }
+        Ok(node)
+    }
+}
+
+/// Attempts of a step that only looks: after these the executor gives up (api contract, "Plans").
+const ATTEMPTS: u32 = 4;
+
+/// The answer, but for one case: whoever cannot be asked whether it knows the node has not said that
+/// it does not, and a node that is in use must not be switched off for that. The step that follows asks
+/// again, and fails in its own words.
+pub(super) fn unless_unanswered(
+    call: &StepCall,
+    answer: Result<Progress, DriverError>,
+) -> Result<Progress, DriverError> {
+    match answer {
+        Err(error) if call.advisory && (!error.transient || call.attempt >= ATTEMPTS) => {
+            Ok(Progress::Done(StepReport {
+                message: Some(format!("taken to be known, as this cannot be asked: {error}")),
+                ..StepReport::default()
+            }))
+        }
+        answer => answer,
     }
 }
 

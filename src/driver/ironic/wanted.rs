@@ -37,6 +37,11 @@ impl<'a> Wanted<'a> {
         })
     }
 
+    /// Whether this is the name of another node of the design.
+    pub(super) fn is_anothers(&self, name: &str) -> bool {
+        name != self.name && self.design.get(name).is_some()
+    }
+
     /// The hardware address that it boots from.
     pub(super) fn boot_mac(&self) -> Option<&'a str> {
         self.node.boot_mac.as_deref()
