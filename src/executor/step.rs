@@ -82,12 +82,19 @@ impl Line {
         let mut call = self.step_call()?;
         let driver = Arc::clone(tree.drivers.driver(&call));
         let policy = driver.policy(&call);
+        let mut begun = self.enter != Enter::Fresh;
+        if begun {
+            // Also where nothing is called: what ends here frees the node for others.
+            if !self.wait_out_quarantine().await? {
+                return Ok(Ran::Left);
+            }
+            failpoint!(AfterQuarantine);
+        }
         let Some(mut asked) = first_call(self.enter, policy) else {
             self.meet();
             return Ok(Ran::Ended(StepResult::lost()));
         };
         let deadline = self.step_deadline();
-        let mut begun = self.enter != Enter::Fresh;
         // Whether anyone may have called it before: only then can its time be over already.
         let mut called = begun;
         let mut retrying = false;
@@ -95,12 +102,6 @@ impl Line {
         let mut told = 0;
         let mut last_told = None;
 
-        if begun {
-            if !self.wait_out_quarantine().await? {
-                return Ok(Ran::Left);
-            }
-            failpoint!(AfterQuarantine);
-        }
         loop {
             if tree.stop.is_cancelled() {
                 return self.wind_down(&driver, &call, begun, None).await;

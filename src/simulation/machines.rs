@@ -53,6 +53,8 @@ struct Work {
     /// With its site; the site alone for a step of the site.
     node: String,
     changes: bool,
+    /// Its outcome is unknown once its owner is gone, and its work may then go on beside a later task.
+    once: bool,
     /// None: nothing was done yet, but it was asked after.
     started: Option<Timestamp>,
     cancelled: bool,
@@ -124,6 +126,7 @@ impl Machines {
                 call.node_name.as_deref().unwrap_or_default()
             ),
             changes: call.action.is_mutating(),
+            once: (self.bears)(call) == Policy::Once,
             started: None,
             cancelled: false,
             epoch: call.epoch,
@@ -148,6 +151,7 @@ impl Machines {
             other.root != work.root
                 && other.node == work.node
                 && other.changes
+                && !other.once
                 && work.changes
                 && self.is_busy(other)
         });
