@@ -65,7 +65,9 @@ pub(super) fn unless_unanswered(
     match answer {
         Err(error) if call.advisory && (!error.transient || call.attempt >= ATTEMPTS) => {
             Ok(Progress::Done(StepReport {
-                message: Some(format!("taken to be known, as this cannot be asked: {error}")),
+                message: Some(format!(
+                    "taken to be known, as this cannot be asked: {error}"
+                )),
                 ..StepReport::default()
             }))
         }
