@@ -2,8 +2,10 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::Poll;
 use std::time::Duration;
 
+use futures::poll;
 use sea_orm::{DbErr, RuntimeErr};
 use tokio::sync::{Mutex, broadcast, watch};
 
@@ -273,8 +275,15 @@ impl Replica {
         work: impl FnOnce(&mut Tables) -> (T, Commits) + Send + 'static,
     ) -> Result<T, Error> {
         let this = self.clone();
+        // Queued here and now: writes are made in the order in which they were asked for, whichever
+        // thread takes up its own first.
+        let mut turn = Box::pin(Arc::clone(&this.turn).lock_owned());
+        let at_once = poll!(&mut turn);
         detached(async move {
-            let _turn = this.turn.lock().await;
+            let _turn = match at_once {
+                Poll::Ready(turn) => turn,
+                Poll::Pending => turn.await,
+            };
             failpoint!(BeforeCommit => Err(unanswered()));
             let (answer, commits) = this.ask(work).await?;
             failpoint!(AfterCommit => Err(unanswered()));
