@@ -261,7 +261,9 @@ fn a_site_may_differ() {
     });
     assert_eq!(
         told,
-        ["drivers.oob (DRYDOCK_DRIVERS__OOB): must hold nothing but `redfish` and `manual`"]
+        [
+            "drivers.oob (DRYDOCK_DRIVERS__OOB): must hold nothing but `redfish` and `ipmi` and `manual`"
+        ]
     );
 }
 
