@@ -5,7 +5,7 @@
 //! as fits into its time; a poll goes on where the last call stopped.
 
 mod access;
-mod machine;
+mod optional;
 mod power;
 mod protocol;
 mod sample;
@@ -17,7 +17,7 @@ use async_trait::async_trait;
 use tokio::time::Instant;
 
 pub(super) use self::access::{Access, unusable};
-pub(super) use self::machine::{Machine, optional};
+pub(super) use self::optional::optional;
 use self::power::Cycle;
 pub(super) use self::protocol::{Bmc, Change, Power, Protocol, Session};
 use super::recent::Recent;
