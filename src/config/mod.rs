@@ -112,6 +112,10 @@ impl Config {
             let drivers = &mut config.drivers;
             drivers.find_programs(&mut reader, &config.sites, search);
         }
+        let reservation = &mut config.secrets.reservation;
+        (reservation.names, reservation.files) = reader.reserved();
+        // It may hold the password of the database.
+        reservation.files.extend(sources.file.clone());
         reader.finish()?;
         Ok(config)
     }
@@ -182,3 +186,6 @@ fn default_data_dir(environment: &[(OsString, OsString)]) -> DataDir {
 
 #[cfg(test)]
 mod tests;
+
+#[cfg(test)]
+mod program_tests;

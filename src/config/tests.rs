@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use super::*;
 use crate::domain::StepKind;
+use crate::driver::ipmi::CipherSuite;
 use crate::store::DatabaseUrl;
 
-fn environment(pairs: &[(&str, &str)]) -> Vec<(OsString, OsString)> {
+pub(super) fn environment(pairs: &[(&str, &str)]) -> Vec<(OsString, OsString)> {
     pairs
         .iter()
         .map(|(name, value)| (name.into(), value.into()))
@@ -238,10 +239,64 @@ fn secrets_in_the_environment_are_no_settings() {
 }
 
 #[test]
+fn every_secret_and_file_that_is_named_is_kept_from_designs() {
+    let file = file("");
+    let loaded = |name: &str, value: &str| {
+        let variable = format!("DRYDOCK_{}", name.replace('.', "__").to_uppercase());
+        let config = Config::load(&Sources {
+            // What each of them needs beside it is another test's.
+            environment: environment(&[
+                (variable.as_str(), value),
+                ("DRYDOCK_TLS__CERTIFICATE", "/tls.pem"),
+                ("DRYDOCK_TLS__KEY", "/tls.key"),
+                ("DRYDOCK_AUTH__ROSTER", "/roster"),
+            ]),
+            file: Some(file.path().to_owned()),
+            ..Sources::default()
+        });
+        config.unwrap().secrets.reservation
+    };
+    let keys = keys();
+    let own = keys
+        .iter()
+        .filter(|key| key.description.contains("secret://NAME") && key.name != "secrets.directory");
+    let mut named = 0;
+    for key in own {
+        let list = key.description.contains("=secret://NAME");
+        let value = if list {
+            "https://a=secret://own"
+        } else {
+            "secret://own"
+        };
+        let reservation = loaded(&key.name, value);
+        let own = "secret://own".parse().unwrap();
+        assert_eq!(reservation.names, [own], "{}", key.name);
+        named += 1;
+    }
+    assert!(named >= 2, "the keys are found by how they are described");
+    let files = loaded("drivers.redfish.ca", "/ca.pem").files;
+    for path in ["/tls.key", "/tls.pem", "/roster", "/ca.pem"] {
+        assert!(files.contains(&path.into()), "{path}: {files:?}");
+    }
+    assert!(files.contains(&file.path().to_owned()), "{files:?}");
+}
+
+#[test]
+fn names_for_designs_begin_as_names_of_secrets_do() {
+    for (prefix, told) in [("bmc-", None), ("a/b", Some(())), ("", Some(()))] {
+        let config = Config::load(&Sources {
+            environment: environment(&[("DRYDOCK_SECRETS__DESIGN_PREFIX", prefix)]),
+            ..Sources::default()
+        });
+        assert_eq!(config.err().map(drop), told, "{prefix}");
+    }
+}
+
+#[test]
 fn a_site_may_differ() {
     let file = file(
         "[drivers]\noob = ['manual']\n[sites.harbour]\noob = ['redfish', 'manual']\n\
-         [sites.'a.b'.redfish]\nca = '/ca.pem'\n",
+         [sites.'a.b'.redfish]\nca = '/ca.pem'\n[sites.pier.ipmi]\ncipher_suite = 3\n",
     );
     let config = Config::load(&Sources {
         file: Some(file.path().to_owned()),
@@ -253,7 +308,10 @@ fn a_site_may_differ() {
     let both = vec![OobType::Redfish, OobType::Manual];
     assert_eq!(harbour.oob, Some(both));
     assert_eq!(config.sites["a.b"].redfish_ca, Some("/ca.pem".into()));
-    assert_eq!(config.sites.len(), 2);
+    let pier = config.sites["pier"].ipmi;
+    assert_eq!(pier.cipher_suite, Some(CipherSuite::Sha1));
+    assert_eq!(pier.privilege, None);
+    assert_eq!(config.sites.len(), 3);
 
     let told = problems(&Sources {
         environment: environment(&[("DRYDOCK_DRIVERS__OOB", "manual,ipmy")]),

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::options;
 use crate::config::{Config, NodeDriver, OobType, Site};
 use crate::driver::http::TrustError;
-use crate::driver::ipmi::{self, IpmiOptions};
+use crate::driver::ipmi;
 use crate::driver::ironic::Ironic;
 use crate::driver::ledger::LedgerError;
 use crate::driver::manual::Manual;
@@ -14,7 +14,6 @@ use crate::driver::redfish::{self, RedfishOptions};
 use crate::driver::simulated::Simulated;
 use crate::driver::turns::Turns;
 use crate::driver::{Driver, Registry, SiteDrivers};
-use crate::secret::SecretSource;
 
 /// Why a driver cannot be set up.
 #[derive(Debug, thiserror::Error)]
@@ -82,20 +81,12 @@ fn of_site(config: &Config, site: Option<&Site>, turns: &AllTurns) -> Result<Sit
                     call_timeout: config.executor.call_timeout,
                 };
                 let turns = Arc::clone(&turns.redfish);
-                redfish::driver(&options, secrets(config), turns).map_err(Error::Redfish)?
+                redfish::driver(&options, options::secrets(config), turns)
+                    .map_err(Error::Redfish)?
             }
             OobType::Ipmi => {
-                let common = &config.drivers.ipmi;
-                let own = site.map(|site| site.ipmi).unwrap_or_default();
-                let options = IpmiOptions {
-                    program: common.ipmitool.clone(),
-                    cipher_suite: own.cipher_suite.unwrap_or(common.cipher_suite),
-                    privilege: own.privilege.unwrap_or(common.privilege),
-                    boot_mode: own.boot_mode.unwrap_or(common.boot_mode),
-                    graceful_shutdown: common.graceful_shutdown,
-                    call_timeout: config.executor.call_timeout,
-                };
-                ipmi::driver(options, secrets(config), Arc::clone(&turns.ipmi))
+                let options = options::ipmi(config, site);
+                ipmi::driver(options, options::secrets(config), Arc::clone(&turns.ipmi))
             }
             OobType::Manual => Arc::new(Manual),
         };
@@ -111,10 +102,6 @@ fn of_site(config: &Config, site: Option<&Site>, turns: &AllTurns) -> Result<Sit
 /// The driver for Ironic. Without an endpoint the configuration would have been refused.
 fn ironic(config: &Config) -> Result<Arc<dyn Driver>, Error> {
     let options = options::ironic(config).ok_or(Error::IronicUnset)?;
-    let ironic = Ironic::new(options, secrets(config)).map_err(Error::Ironic)?;
+    let ironic = Ironic::new(options, options::secrets(config)).map_err(Error::Ironic)?;
     Ok(Arc::new(ironic))
-}
-
-fn secrets(config: &Config) -> SecretSource {
-    SecretSource::new(config.secrets.directory.clone())
 }

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 use std::os::unix::fs::PermissionsExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -240,6 +240,15 @@ impl SimulatedBmc {
         command.args([format!("-{name}"), id.to_string()]);
         assert!(command.status().await.expect("kill runs").success());
     }
+}
+
+/// Where the program is that speaks to it.
+pub(crate) fn ipmitool() -> PathBuf {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let mut found = std::env::split_paths(&path).map(|directory| directory.join("ipmitool"));
+    found
+        .find(|path| path.exists())
+        .expect("ipmitool is missing: run scripts/test-services, which installs it")
 }
 
 /// A UDP port that nobody has, and that this process has not given away before: two that listen at

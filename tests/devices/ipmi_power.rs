@@ -1,5 +1,6 @@
 //! Power and boot over IPMI: what is asked of a machine, in which order, and how it is afterwards.
 
+use std::os::unix::fs::PermissionsExt as _;
 use std::time::Duration;
 
 use drydock::proto::v1::{ResultStatus, TaskAction, TaskStatus};
@@ -7,7 +8,7 @@ use futures::future::join_all;
 
 use crate::emulator::NEVER;
 use crate::harbour::{Harbour, Node, Outcome};
-use crate::ipmi_bmc::{SimulatedBmc, Simulation};
+use crate::ipmi_bmc::{SimulatedBmc, Simulation, ipmitool};
 use crate::support::client::Client;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -126,6 +127,45 @@ async fn a_cycle_that_a_crash_cuts_in_two_ends_with_the_node_on() {
     );
 }
 
+/// Stands in for `ipmitool`, and lets the first that is to switch a node off wait: as one does whose
+/// packets are lost.
+const LATE: &str = r#"#!/bin/sh
+here=${0%/*}
+case "$*" in
+*" power off") mkdir "$here/held" 2>/dev/null && sleep 4 ;;
+esac
+exec "$here/ipmitool" "$@"
+"#;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_killed_server_leaves_behind_switches_nothing_off_afterwards() {
+    let bmc = Simulation::of("n00001").switched_on().start().await;
+    let harbour = Harbour::of(&[Node::over_ipmi(&bmc).unknown()]);
+    let directory = tempfile::tempdir().expect("a directory");
+    let late = directory.path().join("late");
+    std::os::unix::fs::symlink(ipmitool(), directory.path().join("ipmitool")).expect("a link");
+    std::fs::write(&late, LATE).expect("a program");
+    std::fs::set_permissions(&late, std::fs::Permissions::from_mode(0o700)).expect("a program");
+    let launch = harbour
+        .launch_ipmi()
+        .set("drivers.ipmi.ipmitool", late.display());
+    let server = launch.start().await;
+    let task = harbour.begin(&server, TaskAction::PrepareNode).await;
+    until("the node is about to go off", || {
+        directory.path().join("held").exists()
+    })
+    .await;
+    server.kill().await;
+    assert_eq!(bmc.journal(), ["boot pxe"], "it has not begun");
+
+    let server = launch.start().await;
+    let prepared = Outcome::of(&server, &task).await;
+    prepared.assert_success();
+    until("nobody speaks to it any more", || bmc.visitors() == 0).await;
+    assert!(bmc.is_on(), "{:?}", bmc.journal());
+    assert_eq!(bmc.journal(), ["boot pxe", "power 0", "power 1"]);
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_cycle_is_not_stopped_half_way() {
     let bmc = Simulation::of("n00001")
@@ -148,13 +188,16 @@ async fn a_cycle_is_not_stopped_half_way() {
 
 /// Waits until `count` things were asked of a machine.
 async fn asked_for(bmc: &SimulatedBmc, count: usize) {
-    let asked = async {
-        while bmc.journal().len() < count {
-            // The journal is a file, and files do not call.
+    until("it is asked for", || bmc.journal().len() >= count).await;
+}
+
+/// Waits for what files and processes show, which do not call.
+async fn until(what: &str, holds: impl Fn() -> bool) {
+    let waiting = async {
+        while !holds() {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     };
-    tokio::time::timeout(Duration::from_secs(60), asked)
-        .await
-        .expect("it is asked for");
+    let waited = tokio::time::timeout(Duration::from_secs(60), waiting).await;
+    assert!(waited.is_ok(), "not in time: {what}");
 }

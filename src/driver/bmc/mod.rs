@@ -23,6 +23,7 @@ pub(super) use self::protocol::{Bmc, Change, Power, Protocol, Session};
 use super::recent::Recent;
 use super::turns::{Turn, Turns};
 use super::{Driver, DriverError, ErrorKind, Mark, Progress, StepCall};
+use crate::domain::inventory::Node;
 use crate::domain::{Policy, StepKind};
 use crate::secret::{Secret, SecretSource};
 
@@ -106,7 +107,7 @@ impl<P: Protocol> Bmcs<P> {
                 message: None,
             });
         };
-        let password = self.password(&bmc).await?;
+        let password = self.password(&bmc, node).await?;
         let mut session = self.protocol.open(&bmc, &password, deadline).await?;
         match call.step {
             StepKind::InterrogateOob => session.interrogate().await,
@@ -207,8 +208,9 @@ impl<P: Protocol> Bmcs<P> {
         self.turns.at(&bmc.place(), until).await
     }
 
-    async fn password(&self, bmc: &P::Bmc) -> Result<Secret, DriverError> {
-        Ok(self.secrets.read(bmc.credential()).await?)
+    async fn password(&self, bmc: &P::Bmc, node: &Node) -> Result<Secret, DriverError> {
+        let read = self.secrets.read_for_design(bmc.credential(), &node.name);
+        Ok(read.await?)
     }
 }
 

@@ -69,7 +69,7 @@ impl<P: Protocol> Bmcs<P> {
         let Some(_turn) = self.turn(&bmc, deadline).await else {
             return Err(no_turn(&bmc));
         };
-        let password = self.password(&bmc).await?;
+        let password = self.password(&bmc, node).await?;
         let mut session = self.protocol.open(&bmc, &password, deadline).await?;
         session.greet().await
     }

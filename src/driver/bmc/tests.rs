@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::*;
-use crate::domain::inventory::{Inventory, Node};
+use crate::domain::inventory::Inventory;
 use crate::domain::site::Oob;
 use crate::domain::{Action, InstanceId, SecretReference, TaskId};
 
