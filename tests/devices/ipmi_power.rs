@@ -127,12 +127,17 @@ async fn a_cycle_that_a_crash_cuts_in_two_ends_with_the_node_on() {
     );
 }
 
-/// Stands in for `ipmitool`, and lets the first that is to switch a node off wait: as one does whose
-/// packets are lost.
+/// Stands in for `ipmitool`, and lets the first that is to switch a node off wait, as one does whose
+/// packets are lost. It prints nothing meanwhile: whoever prints when its server is gone is ended.
 const LATE: &str = r#"#!/bin/sh
 here=${0%/*}
 case "$*" in
-*" power off") mkdir "$here/held" 2>/dev/null && sleep 4 ;;
+*" power off")
+    if mkdir "$here/held" 2>/dev/null; then
+        sleep 4
+        exec "$here/ipmitool" "$@" >/dev/null 2>&1
+    fi
+    ;;
 esac
 exec "$here/ipmitool" "$@"
 "#;

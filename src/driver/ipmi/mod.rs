@@ -86,8 +86,9 @@ struct Conversation<'a> {
 impl Protocol for Ipmi {
     const OOB_TYPE: &'static str = OOB_TYPE;
 
-    /// An `ipmitool` whose parent was killed goes on, and sends what was lost again after 1 and 2
-    /// more seconds, in each of the few exchanges that it takes to log in.
+    /// An `ipmitool` whose parent was killed ends with the next line that it cannot print, and it
+    /// prints one before it sends a command. Until then it goes on, and sends again what was lost:
+    /// for three seconds in an exchange, of which it takes a few to log in.
     const OUTLIVES: Duration = Duration::from_secs(10);
 
     type Bmc = Bmc;

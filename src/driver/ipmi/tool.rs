@@ -133,7 +133,8 @@ impl Tool {
 
     fn spawn(&self, bmc: &Bmc, command: &[&str]) -> Result<Child, DriverError> {
         Command::new(&self.program)
-            // Tells why it cannot log in. It prints keys from the third on.
+            // Has it tell why it cannot log in, and how far it is: without us it ends there. A third
+            // one would have it print keys.
             .args(["-v", "-I", "lanplus", "-H", &bmc.host])
             .args(["-p", &bmc.port.to_string(), "-U", &bmc.account])
             .args(["-f", "/dev/stdin"])
