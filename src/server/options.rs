@@ -4,7 +4,7 @@ use std::path::{Component, Path, PathBuf};
 
 use super::Error;
 use crate::config::{self, Config, IronicAuth, Migrate};
-use crate::design::{Authorities, FetchOptions, LoaderOptions, ReferencePolicy, WebPolicy};
+use crate::design::{FetchOptions, LoaderOptions, ReferencePolicy, WebPolicy};
 use crate::domain::StepKind;
 use crate::driver::ironic::{self, Authentication, Enrolment, Images};
 use crate::driver::simulated::SimulatedOptions;
@@ -12,6 +12,7 @@ use crate::executor::{ExecutorOptions, Gate};
 use crate::secret::SecretSource;
 use crate::store::StoreOptions;
 use crate::tasks::{self, RetentionOptions};
+use crate::trust::Authorities;
 use crate::watch::HubOptions;
 
 pub(super) fn store(config: &Config) -> StoreOptions {
@@ -38,12 +39,7 @@ pub(super) fn hub(config: &Config) -> HubOptions {
 /// Reads the certificate authorities, if they are in a file of ours.
 pub(super) fn loader(config: &Config) -> Result<LoaderOptions, Error> {
     let web = &config.design.web;
-    let authorities = web.ca_file.as_ref().map(|path| {
-        Authorities::from_file(path).map_err(|source| Error::Authorities {
-            path: path.clone(),
-            source,
-        })
-    });
+    let authorities = Authorities::of(web.ca_file.as_deref()).map_err(Error::Authorities)?;
     Ok(LoaderOptions {
         references: ReferencePolicy {
             file_roots: config
@@ -59,7 +55,7 @@ pub(super) fn loader(config: &Config) -> Result<LoaderOptions, Error> {
             },
         },
         fetch: FetchOptions {
-            authorities: authorities.transpose()?.unwrap_or_default(),
+            authorities,
             tokens: web.tokens.clone(),
             secrets: secrets(config),
             connect_timeout: web.connect_timeout,

@@ -18,7 +18,7 @@ use serde_json::Value;
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, sleep, timeout_at};
 
-use super::super::http::{self as exchange, Answer, Request, TrustError};
+use super::super::http::{self as exchange, Answer, Request, ClientError};
 use super::super::{DriverError, ErrorKind};
 use super::error::ApiError;
 use super::microversion::{self, Microversion};
@@ -65,7 +65,7 @@ pub(super) struct Session<'a> {
 
 impl Client {
     /// A client that has spoken to nobody yet.
-    pub(super) fn new(options: &Options, secrets: SecretSource) -> Result<Self, TrustError> {
+    pub(super) fn new(options: &Options, secrets: SecretSource) -> Result<Self, ClientError> {
         Ok(Self {
             http: exchange::Client::new(options.ca_file.as_deref())?,
             endpoint: options.endpoint.clone(),

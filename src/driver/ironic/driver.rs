@@ -5,7 +5,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use tokio::time::sleep;
 
-use super::super::http::TrustError;
+use super::super::http::ClientError;
 use super::super::{Driver, DriverError, ErrorKind, Mark as Found, Progress, StepCall};
 use super::client::{Client, Session};
 use super::error::ApiError;
@@ -36,7 +36,7 @@ impl Ironic {
     /// # Errors
     ///
     /// Its certificates cannot be used.
-    pub fn new(options: Options, secrets: SecretSource) -> Result<Self, TrustError> {
+    pub fn new(options: Options, secrets: SecretSource) -> Result<Self, ClientError> {
         Ok(Self {
             client: Client::new(&options, secrets)?,
             options,

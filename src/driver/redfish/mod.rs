@@ -22,7 +22,7 @@ use tokio::time::Instant;
 use self::bmc::Bmc;
 use self::power::Cycle;
 use self::service::{Known, Service};
-use super::http::{Client, TrustError, place};
+use super::http::{Client, ClientError, place};
 use super::recent::Recent;
 use super::turns::{Turn, Turns};
 use super::{Driver, DriverError, ErrorKind, Mark, Progress, StepCall};
@@ -75,7 +75,7 @@ impl Redfish {
         options: RedfishOptions,
         secrets: SecretSource,
         turns: Arc<Turns>,
-    ) -> Result<Self, TrustError> {
+    ) -> Result<Self, ClientError> {
         Ok(Self {
             client: Client::new(options.authorities.as_deref())?,
             options,
