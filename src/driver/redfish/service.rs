@@ -13,7 +13,7 @@ use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use http::header::{AUTHORIZATION, ETAG, IF_MATCH};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
-use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use reqwest::Url;
 use serde_json::{Value, json};
 use tokio::time::Instant;
@@ -31,6 +31,14 @@ const ROOT: &str = "/redfish/v1/";
 const TOKEN: HeaderName = HeaderName::from_static("x-auth-token");
 
 /// BMCs beyond which the memory of them begins anew. Nothing but requests is lost with it.
+/// What an id may not hold as it is in a path: all but the characters that RFC 3986 leaves to names. BMCs
+/// compare what is escaped without need with what they call their systems, as in `System.Embedded.1`.
+const NOT_IN_A_NAME: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'.')
+    .remove(b'_')
+    .remove(b'~');
+
 const MAX_KNOWN: usize = 16 * 1024;
 
 /// What is known of services, by endpoint and account.
@@ -113,8 +121,7 @@ impl<'a> Service<'a> {
     /// The system that is the node.
     pub(super) async fn system(&mut self) -> Result<Resource, DriverError> {
         if let Some(id) = &self.bmc.system_id {
-            let id = utf8_percent_encode(id, NON_ALPHANUMERIC);
-            let path = format!("{}/{id}", self.landmarks.systems.trim_end_matches('/'));
+            let path = path_of(&self.landmarks.systems, id);
             return self.get(&path).await.map_err(|error| {
                 if error.kind == ErrorKind::Refused {
                     return error.within("the design's `oob.system_id` names no system");
@@ -375,4 +382,32 @@ pub(super) fn link(reference: &Value) -> Option<String> {
 pub(super) fn links(references: &Value) -> Vec<String> {
     let references = references.as_array().map_or(&[][..], Vec::as_slice);
     references.iter().filter_map(link).collect()
+}
+/// The path of a member of a collection.
+fn path_of(collection: &str, id: &str) -> String {
+    let id = utf8_percent_encode(id, NOT_IN_A_NAME);
+    format!("{}/{id}", collection.trim_end_matches('/'))
+}
+
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_goes_out_as_it_is_written() {
+        for (id, path) in [
+            ("System.Embedded.1", "/redfish/v1/Systems/System.Embedded.1"),
+            ("a-b_c~d", "/redfish/v1/Systems/a-b_c~d"),
+            ("437XR1138R2", "/redfish/v1/Systems/437XR1138R2"),
+            ("a b/c?d#e%f", "/redfish/v1/Systems/a%20b%2Fc%3Fd%23e%25f"),
+        ] {
+            for collection in ["/redfish/v1/Systems", "/redfish/v1/Systems/"] {
+                let sent = Url::parse("https://bmc/")
+                    .unwrap()
+                    .join(&path_of(collection, id));
+                assert_eq!(sent.unwrap().path(), path);
+            }
+        }
+    }
 }
