@@ -22,6 +22,7 @@ use tokio::time::Instant;
 use self::bmc::Bmc;
 use self::power::Cycle;
 use self::service::{Known, Service};
+use super::device_error::without_secrets;
 use super::http::{Client, ClientError, place};
 use super::recent::Recent;
 use super::turns::{Turn, Turns};
@@ -107,7 +108,7 @@ impl Redfish {
         };
         let password = self.password(&bmc).await?;
         let mut service = self.open(&bmc, &password, deadline).await?;
-        match call.step {
+        let answer = match call.step {
             StepKind::InterrogateOob => machine::read(&mut service).await,
             StepKind::SetNodeBoot => boot::set_network(&mut service).await,
             StepKind::PowerCycleNode => self.power_cycle(call, &mut service).await,
@@ -123,7 +124,8 @@ impl Redfish {
             | StepKind::ApplyNodePlatform
             | StepKind::DeployNode
             | StepKind::DestroyNode => Err(unsupported(call)),
-        }
+        };
+        without_secrets(answer, &service.secrets())
     }
 
     async fn power_cycle(
