@@ -20,14 +20,14 @@ use async_trait::async_trait;
 use tokio::time::Instant;
 
 use self::bmc::Bmc;
-use self::power::Cycle;
+use self::power::{Cycle, Manner};
 use self::service::{Known, Service};
 use super::device_error::without_secrets;
 use super::http::{Client, ClientError, place};
 use super::recent::Recent;
 use super::turns::{Turn, Turns};
 use super::{Driver, DriverError, ErrorKind, Mark, Progress, StepCall};
-use crate::domain::{Policy, StepKind};
+use crate::domain::{Policy, StepKind, plan};
 use crate::secret::{Secret, SecretSource};
 
 /// The out-of-band type of nodes that this driver serves.
@@ -144,7 +144,14 @@ impl Redfish {
             }
             None => Cycle::abandoned(),
         };
-        let outcome = power::go_on(service, &mut cycle, self.options.graceful_shutdown).await;
+        let steps = plan::steps(call.action).iter();
+        let manner = Manner {
+            graceful: self.options.graceful_shutdown,
+            from_network: steps
+                .map(|step| step.kind)
+                .any(|kind| kind == StepKind::SetNodeBoot),
+        };
+        let outcome = power::go_on(service, &mut cycle, manner).await;
         match &outcome {
             Ok(Progress::Running { .. }) => self.cycles.put(call.task_id, cycle),
             Err(error) if error.transient || cycle.is_under_way() => {

@@ -5,14 +5,17 @@
 //! is asked for and read again after it.
 //!
 //! Which of the two comes next is remembered in this process, by the step. A successor begins the
-//! step anew and so switches the node off once more: at the worst it was off twice. A successor that
-//! only winds a stopped task down never switches a node off; it sees to it that the node is on.
+//! step anew and so switches the node off once more: at the worst it was off twice. What was to be
+//! booted once may be used up by then, so it is set again before a node is switched on, where the plan
+//! has set it. A successor that only winds a stopped task down never switches a node off; it sees to it
+//! that the node is on.
 
 use std::time::Duration;
 
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
+use super::boot;
 use super::service::{Resource, Service};
 use crate::driver::{DriverError, ErrorKind, Progress, StepReport};
 
@@ -75,6 +78,17 @@ pub(super) struct Cycle {
     asked: Option<Asked>,
     /// It did not shut down by itself, or cannot.
     forced: bool,
+    /// What it boots from was used up, and could not be set again.
+    boots_otherwise: bool,
+}
+
+/// How a cycle is made.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Manner {
+    /// How long a node may take to shut down by itself; zero: it is not asked to.
+    pub(super) graceful: Duration,
+    /// It is to boot from the network, which was set before.
+    pub(super) from_network: bool,
 }
 
 impl Cycle {
@@ -84,6 +98,7 @@ impl Cycle {
             was_off: false,
             asked: None,
             forced: false,
+            boots_otherwise: false,
         }
     }
 
@@ -99,6 +114,7 @@ impl Cycle {
             was_off: true,
             asked: None,
             forced: false,
+            boots_otherwise: false,
         }
     }
 }
@@ -111,25 +127,38 @@ enum Move {
     Ask(Reset),
 }
 
-/// Goes on with a cycle as far as it comes in one call. A node is given `graceful` to shut down by
-/// itself; zero: it is not asked to.
+/// Goes on with a cycle as far as it comes in one call.
 pub(super) async fn go_on(
     service: &mut Service<'_>,
     cycle: &mut Cycle,
-    graceful: Duration,
+    manner: Manner,
 ) -> Result<Progress, DriverError> {
     for _ in 0..MAX_MOVES {
         let system = service.system().await?;
-        let next = decide(cycle, power(&system.body), graceful, Instant::now());
+        let next = decide(cycle, power(&system.body), manner.graceful, Instant::now());
         match next {
             Move::Done => {
+                let mut message = "was off, and is on again".to_owned();
+                if cycle.boots_otherwise {
+                    message.push_str("; that it boots from the network could not be set again");
+                }
                 return Ok(Progress::Done(StepReport {
-                    message: Some("was off, and is on again".to_owned()),
+                    message: Some(message),
                     ..StepReport::default()
                 }));
             }
             Move::Wait => return Ok(waiting(cycle)),
-            Move::Ask(reset) => ask(service, &system, cycle, reset).await?,
+            Move::Ask(reset) => {
+                if reset == Reset::On && manner.from_network {
+                    // Worse than what it boots from would be that it stays off.
+                    let kept = boot::keep(service, &system).await;
+                    cycle.boots_otherwise = kept.is_err();
+                    if let Err(error) = kept {
+                        tracing::warn!(%error, "boot device not set again");
+                    }
+                }
+                ask(service, &system, cycle, reset).await?;
+            }
         }
     }
     Ok(waiting(cycle))
