@@ -33,3 +33,4 @@ mod ironic_service;
 mod ironic;
 mod ironic_bmc;
 mod ironic_faults;
+mod ironic_settings;
