@@ -6,7 +6,7 @@ use super::Error;
 use crate::config::{self, Config, IronicAuth, Migrate};
 use crate::design::{FetchOptions, LoaderOptions, ReferencePolicy, WebPolicy};
 use crate::domain::StepKind;
-use crate::driver::ironic::{self, Authentication, Enrolment, Images};
+use crate::driver::ironic::{self, Authentication, Enrolment, Images, Login, Scope};
 use crate::driver::simulated::SimulatedOptions;
 use crate::executor::{ExecutorOptions, Gate};
 use crate::secret::SecretSource;
@@ -88,6 +88,19 @@ pub(super) fn ironic(config: &Config) -> Option<ironic::Options> {
             password: section.secret.clone()?,
         },
         IronicAuth::Token => Authentication::Token(section.secret.clone()?),
+        IronicAuth::Keystone => Authentication::Keystone(Login {
+            endpoint: section.keystone.endpoint.clone()?,
+            username: section.username.clone()?,
+            user_domain: section.keystone.user_domain.clone(),
+            password: section.secret.clone()?,
+            scope: match &section.keystone.project {
+                None => Scope::System,
+                Some(name) => Scope::Project {
+                    name: name.clone(),
+                    domain: section.keystone.project_domain.clone(),
+                },
+            },
+        }),
     };
     Some(ironic::Options {
         endpoint: section.endpoint.clone()?,

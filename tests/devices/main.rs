@@ -29,8 +29,10 @@ mod canary;
 
 mod design;
 mod ironic_service;
+mod keystone_service;
 
 mod ironic;
 mod ironic_bmc;
 mod ironic_faults;
+mod ironic_keystone;
 mod ironic_settings;

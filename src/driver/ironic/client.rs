@@ -12,7 +12,7 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use http::header::AUTHORIZATION;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
+use http::{HeaderName, HeaderValue, Method, StatusCode};
 use reqwest::Url;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -23,6 +23,7 @@ use super::super::device_error::{device_text, without_secrets};
 use super::super::http::{self as exchange, Answer, ClientError, Request};
 use super::super::{DriverError, ErrorKind, Progress};
 use super::error::ApiError;
+use super::keystone::Keystone;
 use super::microversion::{self, Microversion};
 use super::node::Said;
 use super::options::{Authentication, Options};
@@ -51,12 +52,21 @@ enum Repeat {
     IfRefused,
 }
 
+/// What says who we are.
+struct Credentials {
+    name: HeaderName,
+    value: HeaderValue,
+    /// The token in it, if we have made it and can make another.
+    made: Option<Secret>,
+}
+
 /// Ironic's API, as one driver shares it.
 #[derive(Debug)]
 pub(super) struct Client {
     http: exchange::Client,
     endpoint: Url,
     authentication: Authentication,
+    keystone: Option<Keystone>,
     secrets: SecretSource,
     permits: Semaphore,
     version: Mutex<Option<Microversion>>,
@@ -77,8 +87,14 @@ pub(super) struct Session<'a> {
 impl Client {
     /// A client that has spoken to nobody yet.
     pub(super) fn new(options: &Options, secrets: SecretSource) -> Result<Self, ClientError> {
+        let authorities = options.ca_file.as_deref();
+        let keystone = match &options.authentication {
+            Authentication::Keystone(login) => Some(Keystone::new(login.clone(), authorities)?),
+            Authentication::None | Authentication::Basic { .. } | Authentication::Token(_) => None,
+        };
         Ok(Self {
-            http: exchange::Client::new(options.ca_file.as_deref())?,
+            http: exchange::Client::new(authorities)?,
+            keystone,
             endpoint: options.endpoint.clone(),
             authentication: options.authentication.clone(),
             secrets,
@@ -135,15 +151,15 @@ impl Client {
         *self.version.lock().unwrap_or_else(PoisonError::into_inner) = version;
     }
 
-    /// The headers that say who we are.
-    async fn credentials(&self) -> Result<HeaderMap, DriverError> {
-        let mut headers = HeaderMap::new();
+    /// The header that says who we are, and the token in it if we have made it; none: nothing does.
+    async fn credentials(&self, deadline: Instant) -> Result<Option<Credentials>, DriverError> {
         let (name, reference, username) = match &self.authentication {
-            Authentication::None => return Ok(headers),
+            Authentication::None => return Ok(None),
             Authentication::Basic { username, password } => {
                 (AUTHORIZATION, password, Some(username))
             }
             Authentication::Token(token) => (TOKEN, token, None),
+            Authentication::Keystone(login) => return self.made(&login.password, deadline).await,
         };
         let secret = self.secrets.read(reference).await?;
         self.show(&secret);
@@ -155,8 +171,32 @@ impl Client {
             }
             None => secret,
         };
-        headers.insert(name, header(&text, reference)?);
-        Ok(headers)
+        Ok(Some(Credentials {
+            name,
+            value: header(&text, reference)?,
+            made: None,
+        }))
+    }
+
+    /// A token of Keystone.
+    async fn made(
+        &self,
+        password: &SecretReference,
+        deadline: Instant,
+    ) -> Result<Option<Credentials>, DriverError> {
+        let Some(keystone) = &self.keystone else {
+            return Ok(None);
+        };
+        let (token, shown) = keystone.token(&self.secrets, deadline).await?;
+        shown
+            .iter()
+            .chain([&token])
+            .for_each(|secret| self.show(secret));
+        Ok(Some(Credentials {
+            name: TOKEN,
+            value: header(&token, password)?,
+            made: Some(token),
+        }))
     }
 
     fn show(&self, secret: &Secret) {
@@ -328,26 +368,45 @@ impl Session<'_> {
     }
 
     async fn once(&self, request: &Request) -> Result<Answer, ApiError> {
-        let mut request = request.clone();
-        request.headers.extend(self.client.credentials().await?);
+        let mut renewed = false;
+        loop {
+            let credentials = self.client.credentials(self.deadline).await?;
+            let mut request = request.clone();
+            let mut made = None;
+            if let Some(credentials) = credentials {
+                request.headers.insert(credentials.name, credentials.value);
+                made = credentials.made;
+            }
+            let answer = self.exchange(request).await?;
+            if answer.status.is_success() {
+                return Ok(answer);
+            }
+            if let (Some(token), Some(keystone)) = (&made, &self.client.keystone)
+                && answer.status == StatusCode::UNAUTHORIZED
+                && !renewed
+            {
+                // It ended before its time: whoever revoked it may have left us another way in.
+                renewed = true;
+                keystone.forget(token).await;
+                continue;
+            }
+            let place = self.client.place();
+            return Err(self.with_secrets(|secrets| {
+                ApiError::of_answer(&place, answer.status, &answer.body, secrets)
+            }));
+        }
+    }
+
+    async fn exchange(&self, request: Request) -> Result<Answer, DriverError> {
         let permit = timeout_at(self.deadline, self.client.permits.acquire()).await;
         let Ok(Ok(_permit)) = permit else {
             let place = self.client.place();
             let text =
                 format!("Ironic at {place} was not asked: too many calls were before this one");
-            return Err(DriverError::passing(ErrorKind::Busy, text)
-                .before_sending()
-                .into());
+            return Err(DriverError::passing(ErrorKind::Busy, text).before_sending());
         };
         let answer = self.client.http.send(request, self.deadline).await;
         // Where it redirects to are its words as well.
-        let answer = answer.map_err(|error| self.without(error))?;
-        if answer.status.is_success() {
-            return Ok(answer);
-        }
-        let place = self.client.place();
-        Err(self.with_secrets(|secrets| {
-            ApiError::of_answer(&place, answer.status, &answer.body, secrets)
-        }))
+        answer.map_err(|error| self.without(error))
     }
 }
