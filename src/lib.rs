@@ -8,6 +8,7 @@ pub mod proto;
 mod random;
 pub mod secret;
 mod seeded;
+pub mod trust;
 
 pub mod access;
 

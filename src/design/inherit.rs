@@ -199,6 +199,7 @@ pub(super) struct Profiles<'d> {
     /// `None` for a profile that does not resolve, which was reported when that was found.
     effective: HashMap<&'d str, Option<Arc<Effective>>>,
     weight: usize,
+    limit: usize,
 }
 
 impl<'d> Profiles<'d> {
@@ -213,6 +214,7 @@ impl<'d> Profiles<'d> {
             broken,
             effective: HashMap::new(),
             weight: 0,
+            limit: MAX_WEIGHT,
         }
     }
 
@@ -306,8 +308,35 @@ impl<'d> Profiles<'d> {
         at: usize,
         findings: &mut Findings,
     ) -> Option<Effective> {
+        if self.weight > self.limit {
+            // Said already.
+            return None;
+        }
         let documents = self.documents;
         let document = &documents[at];
+        let mut sections = Vec::new();
+        for section in Section::ALL {
+            let key = section.key();
+            let removed = document.body.contains_key(&format!("!{key}"));
+            let own = document.body.get(key).filter(|own| !own.is_null());
+            let parent = parent.and_then(|parent| parent.section(section));
+            if own.is_none() && !removed {
+                // Shared, but for the tags and labels, which the inventory holds for each node.
+                let copied = parent.filter(|_| section == Section::Metadata);
+                if !self.take(copied.map_or(0, weight), document, key, findings) {
+                    return None;
+                }
+                continue;
+            }
+            let parent = parent.filter(|_| !removed);
+            let merged = own.map_or(Value::Null, |own| section.merge(parent, own));
+            if !self.take(weight(&merged), document, key, findings) {
+                return None;
+            }
+            sections.push((section, merged));
+        }
+
+        // Not before: what there is too much of must not be copied for each heir that comes after.
         let mut effective = parent.cloned().unwrap_or_default();
         let inherited = parent.map_or(&[][..], |parent| &parent.lineage);
         effective.lineage = [at].iter().chain(inherited).copied().collect();
@@ -323,26 +352,7 @@ impl<'d> Profiles<'d> {
             }
             *field = named(document, key).or_else(|| field.take());
         }
-
-        for section in Section::ALL {
-            let key = section.key();
-            let removed = document.body.contains_key(&format!("!{key}"));
-            let own = document.body.get(key).filter(|own| !own.is_null());
-            if own.is_none() && !removed {
-                // Shared, but for the tags and labels, which the inventory holds for each node.
-                let copied = effective.section(section);
-                let copied = copied.filter(|_| section == Section::Metadata);
-                if !self.take(copied.map_or(0, weight), document, key, findings) {
-                    return None;
-                }
-                continue;
-            }
-            let parent = parent.filter(|_| !removed);
-            let parent = parent.and_then(|parent| parent.section(section));
-            let merged = own.map_or(Value::Null, |own| section.merge(parent, own));
-            if !self.take(weight(&merged), document, key, findings) {
-                return None;
-            }
+        for (section, merged) in sections {
             let merged = read::host::replace(&mut effective.spec, section, merged);
             effective.sections[section as usize] = Some(Arc::new(merged));
         }
@@ -357,9 +367,9 @@ impl<'d> Profiles<'d> {
         key: &str,
         findings: &mut Findings,
     ) -> bool {
-        let had = self.weight <= MAX_WEIGHT;
+        let had = self.weight <= self.limit;
         self.weight = self.weight.saturating_add(weight);
-        let has = self.weight <= MAX_WEIGHT;
+        let has = self.weight <= self.limit;
         if had && !has {
             let message = "the design inherits more than a site may have";
             findings.push(document.finding(Severity::Error, Code::TooLarge, &[key], message));

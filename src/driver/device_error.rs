@@ -2,8 +2,10 @@
 //! in one of our kinds.
 
 use http::StatusCode;
+use serde_json::Value;
 
-use super::{DriverError, ErrorKind};
+use super::redaction::redacted;
+use super::{DriverError, ErrorKind, Progress};
 use crate::secret::{Secret, SecretError};
 
 /// The most of a device's own text that is passed on (api contract, "Sizes").
@@ -12,8 +14,9 @@ const MAX_TEXT_BYTES: usize = 8 * 1024;
 /// Marks text that was cut.
 const CUT: &str = " [cut]";
 
-/// Stands where a secret was.
-const REDACTED: &str = "[redacted]";
+/// The most that is looked at of a device's text: far more than is told of it, as there may be little
+/// in it that can be shown.
+const MAX_LOOKED_AT: usize = 64 * 1024;
 
 impl DriverError {
     /// An error that the same call would meet again.
@@ -50,6 +53,15 @@ impl DriverError {
     pub fn within(self, context: &str) -> Self {
         Self {
             message: format!("{context}: {}", self.message),
+            ..self
+        }
+    }
+
+    /// The same error without any of `secrets` in its message.
+    #[must_use]
+    pub fn without(self, secrets: &[&Secret]) -> Self {
+        Self {
+            message: redacted(&self.message, secrets, usize::MAX).0,
             ..self
         }
     }
@@ -91,33 +103,92 @@ impl From<SecretError> for DriverError {
 }
 
 /// What a device said, fit to be shown: at most 8 KiB, on one line, without control characters, and
-/// without the `secrets` that were sent to it, in case it repeats them.
+/// without the `secrets` that were sent to it, in any form in which it may repeat them. Nothing of a
+/// device is told, kept or logged otherwise.
 #[must_use]
 pub fn device_text(said: &str, secrets: &[&Secret]) -> String {
-    // Redacted before anything is cut or changed: half a secret is still too much.
-    let mut text = said.to_owned();
-    for secret in secrets.iter().map(|secret| secret.expose()) {
-        if !secret.is_empty() && text.contains(secret) {
-            text = text.replace(secret, REDACTED);
-        }
-    }
-    let mut fit = String::with_capacity(text.len().min(MAX_TEXT_BYTES));
-    for word in text.split(|each: char| each.is_whitespace() || each.is_control()) {
-        let word = word.trim_matches(|each: char| is_invisible(each));
-        if word.is_empty() {
-            continue;
-        }
-        if !fit.is_empty() {
-            fit.push(' ');
-        }
-        fit.extend(word.chars().filter(|each| !is_invisible(*each)));
-        if fit.len() > MAX_TEXT_BYTES {
-            fit.truncate(fit.floor_char_boundary(MAX_TEXT_BYTES - CUT.len()));
-            fit.push_str(CUT);
-            break;
-        }
+    // Before anything is cut or changed, as half a secret is still too much; and after that, as what
+    // was apart may have come together.
+    let (text, all) = redacted(said, secrets, MAX_LOOKED_AT);
+    let (mut fit, _) = redacted(&on_one_line(&text), secrets, MAX_LOOKED_AT);
+    if !all || fit.len() > MAX_TEXT_BYTES {
+        fit.truncate(fit.floor_char_boundary(MAX_TEXT_BYTES - CUT.len()));
+        fit.push_str(CUT);
     }
     fit
+}
+
+/// What a driver call came to, without any of `secrets`: whatever of a device's words got into it
+/// other than as [`device_text`], such as names and identifiers.
+pub fn without_secrets(
+    answer: Result<Progress, DriverError>,
+    secrets: &[&Secret],
+) -> Result<Progress, DriverError> {
+    let clean = |text: &mut String| *text = redacted(text, secrets, usize::MAX).0;
+    match answer {
+        Ok(Progress::Done(mut report)) => {
+            report.message.iter_mut().for_each(clean);
+            report
+                .extra
+                .values_mut()
+                .for_each(|value| each_text(value, &clean));
+            for collected in &mut report.build_data {
+                clean_document(&mut collected.data_element, secrets);
+            }
+            Ok(Progress::Done(report))
+        }
+        Ok(Progress::Running {
+            poll_after,
+            mut message,
+        }) => {
+            message.iter_mut().for_each(clean);
+            Ok(Progress::Running {
+                poll_after,
+                message,
+            })
+        }
+        Err(error) => Err(error.without(secrets)),
+    }
+}
+
+/// Takes secrets out of a document, and leaves it one of its format where that is JSON.
+fn clean_document(document: &mut String, secrets: &[&Secret]) {
+    let (clean, _) = redacted(document, secrets, usize::MAX);
+    if clean == *document {
+        return;
+    }
+    *document = match serde_json::from_str::<Value>(document) {
+        Ok(mut value) => {
+            each_text(&mut value, &|text: &mut String| {
+                *text = redacted(text, secrets, usize::MAX).0;
+            });
+            value.to_string()
+        }
+        Err(_no_json) => clean,
+    };
+}
+
+fn each_text(value: &mut Value, change: &impl Fn(&mut String)) {
+    match value {
+        Value::String(text) => change(text),
+        Value::Array(items) => items.iter_mut().for_each(|item| each_text(item, change)),
+        Value::Object(fields) => fields
+            .values_mut()
+            .for_each(|field| each_text(field, change)),
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
+    }
+}
+
+fn on_one_line(text: &str) -> String {
+    let mut line = String::with_capacity(text.len());
+    for word in text.split(|each: char| each.is_whitespace() || each.is_control()) {
+        let before = line.len();
+        line.extend(word.chars().filter(|each| !is_invisible(*each)));
+        if before > 0 && line.len() > before {
+            line.insert(before, ' ');
+        }
+    }
+    line
 }
 
 /// Characters that change how the others are shown: they could make one message look like another.
@@ -145,7 +216,11 @@ fn classify(status: StatusCode) -> (ErrorKind, bool) {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
+    use crate::domain::build_data::Collected;
+    use crate::driver::StepReport;
 
     #[test]
     fn device_text_is_bounded_printable_and_without_secrets() {
@@ -166,6 +241,35 @@ mod tests {
         assert!(long.len() <= MAX_TEXT_BYTES && long.ends_with(CUT));
         let straddling = format!("{}hunter2", "a".repeat(MAX_TEXT_BYTES - 4));
         assert!(!device_text(&straddling, &[&secret]).contains("hunt"));
+    }
+
+    #[test]
+    fn an_answer_has_no_secret_in_any_of_its_parts() {
+        let secret = Secret::new("12\"34".to_owned());
+        let said = || "it is 12\"34".to_owned();
+        let mut report = StepReport {
+            message: Some(said()),
+            build_data: vec![Collected {
+                generator: "redfish".to_owned(),
+                data_format: "application/json".to_owned(),
+                data_element: json!({"a": [said()], "b": 1234}).to_string(),
+            }],
+            ..StepReport::default()
+        };
+        report
+            .extra
+            .insert("deep".to_owned(), json!({"a": [said(), 7]}));
+        let clean = without_secrets(Ok(Progress::Done(report)), &[&secret]);
+        let Ok(Progress::Done(clean)) = clean else {
+            panic!("{clean:?}")
+        };
+        assert_eq!(clean.message.as_deref(), Some("it is [redacted]"));
+        assert_eq!(clean.extra["deep"], json!({"a": ["it is [redacted]", 7]}));
+        let element: Value = serde_json::from_str(&clean.build_data[0].data_element).unwrap();
+        assert_eq!(element, json!({"a": ["it is [redacted]"], "b": 1234}));
+        let error = DriverError::permanent(ErrorKind::Failed, said());
+        let error = without_secrets(Err(error), &[&secret]).unwrap_err();
+        assert_eq!(error.message, "it is [redacted]");
     }
 
     #[test]

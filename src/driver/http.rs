@@ -8,20 +8,17 @@
 use std::error::Error as _;
 use std::fmt;
 use std::io;
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::path::Path;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use http::header::{CONTENT_TYPE, LOCATION};
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use reqwest::Url;
-use rustls::pki_types::CertificateDer;
-use rustls::pki_types::pem::PemObject as _;
-use rustls::{ClientConfig, RootCertStore};
 use tokio::time::Instant;
 
 use super::{DriverError, ErrorKind};
+use crate::trust::{Authorities, TrustError};
 
 /// The most that is read of one answer. Descriptions of systems are some ten kilobytes; an answer
 /// that does not end is no reason to run out of memory.
@@ -43,25 +40,10 @@ const IDLE_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// Why a client cannot be made.
 #[derive(Debug, thiserror::Error)]
-pub enum TrustError {
-    /// The file of certificates cannot be read.
-    #[error("read the certificates in {}", path.display())]
-    File {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        #[source]
-        source: rustls::pki_types::pem::Error,
-    },
-    /// There is nobody whose certificates could be accepted.
-    #[error("read the certificates in {}: there is none", path.display())]
-    NoCertificate {
-        /// The file.
-        path: PathBuf,
-    },
-    /// A certificate cannot be used, or TLS itself cannot.
-    #[error("set up TLS")]
-    Tls(#[source] rustls::Error),
+pub enum ClientError {
+    /// Whom it would believe is not known.
+    #[error(transparent)]
+    Trust(#[from] TrustError),
     /// The client cannot be made of all this.
     #[error("set up the client")]
     Client(#[source] reqwest::Error),
@@ -137,9 +119,9 @@ impl Client {
     /// # Errors
     ///
     /// The file cannot be read or holds no certificate.
-    pub fn new(authorities: Option<&Path>) -> Result<Self, TrustError> {
+    pub fn new(authorities: Option<&Path>) -> Result<Self, ClientError> {
         let builder = reqwest::Client::builder()
-            .tls_backend_preconfigured(tls(authorities)?)
+            .tls_backend_preconfigured(Authorities::of(authorities)?.config()?)
             .user_agent(concat!("drydock/", env!("CARGO_PKG_VERSION")))
             // Who stands between us and a device would see its password.
             .no_proxy()
@@ -148,7 +130,7 @@ impl Client {
             .pool_idle_timeout(IDLE_TIMEOUT)
             .redirect(reqwest::redirect::Policy::none())
             .retry(reqwest::retry::never());
-        let inner = builder.build().map_err(TrustError::Client)?;
+        let inner = builder.build().map_err(ClientError::Client)?;
         Ok(Self { inner })
     }
 
@@ -239,44 +221,6 @@ pub fn place(url: &Url) -> String {
         Some(port) => format!("{host}:{port}"),
         None => host.to_owned(),
     }
-}
-
-/// TLS that trusts the authorities in a file, or those of the system. The cryptography is named here:
-/// the client library chooses none.
-fn tls(authorities: Option<&Path>) -> Result<ClientConfig, TrustError> {
-    let mut roots = RootCertStore::empty();
-    match authorities {
-        Some(path) => {
-            let file = |source| TrustError::File {
-                path: path.to_owned(),
-                source,
-            };
-            for certificate in CertificateDer::pem_file_iter(path).map_err(file)? {
-                let certificate = certificate.map_err(file)?;
-                roots.add(certificate).map_err(TrustError::Tls)?;
-            }
-            if roots.is_empty() {
-                return Err(TrustError::NoCertificate {
-                    path: path.to_owned(),
-                });
-            }
-        }
-        None => {
-            let found = rustls_native_certs::load_native_certs();
-            for error in &found.errors {
-                tracing::debug!(%error, "certificates of the system not read");
-            }
-            // Systems have certificates of forms that nobody uses any more; they are left out. With
-            // none at all every connection is refused, and says so.
-            roots.add_parsable_certificates(found.certs);
-        }
-    }
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    Ok(ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .map_err(TrustError::Tls)?
-        .with_root_certificates(roots)
-        .with_no_client_auth())
 }
 
 /// Where `answer` sends us; none: it is the answer.

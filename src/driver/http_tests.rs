@@ -156,11 +156,11 @@ fn a_file_without_certificates_is_refused() {
     std::fs::write(file.path(), "no certificate").unwrap();
     assert!(matches!(
         Client::new(Some(file.path())),
-        Err(TrustError::NoCertificate { .. })
+        Err(ClientError::Trust(TrustError::NoCertificate { .. }))
     ));
     let missing = file.path().join("missing");
     assert!(matches!(
         Client::new(Some(&missing)),
-        Err(TrustError::File { .. })
+        Err(ClientError::Trust(TrustError::File { .. }))
     ));
 }

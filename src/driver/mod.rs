@@ -20,6 +20,8 @@ pub mod redfish;
 mod recent;
 pub mod turns;
 
+mod redaction;
+
 pub mod device_error;
 pub mod http;
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::options;
 use crate::config::{Config, NodeDriver, OobType, Site};
-use crate::driver::http::TrustError;
+use crate::driver::http::ClientError;
 use crate::driver::ipmi;
 use crate::driver::ironic::Ironic;
 use crate::driver::ledger::LedgerError;
@@ -23,13 +23,13 @@ pub enum Error {
     Simulated(#[source] LedgerError),
     /// What vouches for Ironic cannot be used.
     #[error("set up the driver for Ironic")]
-    Ironic(#[source] TrustError),
+    Ironic(#[source] ClientError),
     /// The configuration does not say where Ironic is or who we are to it.
     #[error("find the endpoint of Ironic and its secret in the configuration")]
     IronicUnset,
     /// The authorities of BMCs cannot be read.
     #[error("set up the Redfish driver")]
-    Redfish(#[source] TrustError),
+    Redfish(#[source] ClientError),
 }
 
 /// Sets up the drivers of every site. In a rehearsal none but the simulated one is touched.

@@ -52,6 +52,7 @@ use crate::design::Loader;
 use crate::executor::{self, Executor};
 use crate::store::{self, Store};
 use crate::tasks::{RetentionHandle, Tasks};
+use crate::trust::TrustError;
 use crate::watch::{Hub, HubError, HubHandle};
 use designs::LoadedDesigns;
 use reload::{Files, Reloading};
@@ -78,14 +79,8 @@ pub enum Error {
     #[error("open the store")]
     Store(#[source] store::OpenError),
     /// The certificate authorities of `design.ca_file` cannot be read.
-    #[error("read the certificate authorities in {}", path.display())]
-    Authorities {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        #[source]
-        source: io::Error,
-    },
+    #[error("know whom to believe of hosts of designs")]
+    Authorities(#[source] TrustError),
     /// Who may call is not known.
     #[error("know who may call")]
     Roster(#[source] RosterFileError),

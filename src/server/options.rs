@@ -4,15 +4,16 @@ use std::path::{Component, Path, PathBuf};
 
 use super::Error;
 use crate::config::{self, Config, IronicAuth, Migrate, Site};
-use crate::design::{Authorities, FetchOptions, LoaderOptions, ReferencePolicy, WebPolicy};
+use crate::design::{FetchOptions, LoaderOptions, ReferencePolicy, WebPolicy};
 use crate::domain::StepKind;
 use crate::driver::ipmi::IpmiOptions;
-use crate::driver::ironic::{self, Authentication, Enrolment, Images};
+use crate::driver::ironic::{self, Authentication, Enrolment, Images, Login, Scope};
 use crate::driver::simulated::SimulatedOptions;
 use crate::executor::{ExecutorOptions, Gate};
 use crate::secret::SecretSource;
 use crate::store::StoreOptions;
 use crate::tasks::{self, RetentionOptions};
+use crate::trust::Authorities;
 use crate::watch::HubOptions;
 
 pub(super) fn store(config: &Config) -> StoreOptions {
@@ -39,12 +40,7 @@ pub(super) fn hub(config: &Config) -> HubOptions {
 /// Reads the certificate authorities, if they are in a file of ours.
 pub(super) fn loader(config: &Config) -> Result<LoaderOptions, Error> {
     let web = &config.design.web;
-    let authorities = web.ca_file.as_ref().map(|path| {
-        Authorities::from_file(path).map_err(|source| Error::Authorities {
-            path: path.clone(),
-            source,
-        })
-    });
+    let authorities = Authorities::of(web.ca_file.as_deref()).map_err(Error::Authorities)?;
     Ok(LoaderOptions {
         references: ReferencePolicy {
             file_roots: config
@@ -60,7 +56,7 @@ pub(super) fn loader(config: &Config) -> Result<LoaderOptions, Error> {
             },
         },
         fetch: FetchOptions {
-            authorities: authorities.transpose()?.unwrap_or_default(),
+            authorities,
             tokens: web.tokens.clone(),
             secrets: secrets(config),
             connect_timeout: web.connect_timeout,
@@ -107,6 +103,19 @@ pub(super) fn ironic(config: &Config) -> Option<ironic::Options> {
             password: section.secret.clone()?,
         },
         IronicAuth::Token => Authentication::Token(section.secret.clone()?),
+        IronicAuth::Keystone => Authentication::Keystone(Login {
+            endpoint: section.keystone.endpoint.clone()?,
+            username: section.username.clone()?,
+            user_domain: section.keystone.user_domain.clone(),
+            password: section.secret.clone()?,
+            scope: match &section.keystone.project {
+                None => Scope::System,
+                Some(name) => Scope::Project {
+                    name: name.clone(),
+                    domain: section.keystone.project_domain.clone(),
+                },
+            },
+        }),
     };
     Some(ironic::Options {
         endpoint: section.endpoint.clone()?,

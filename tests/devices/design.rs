@@ -23,6 +23,17 @@ impl Design {
         nodes: impl IntoIterator<Item = (&'a str, &'a str)>,
     ) -> Self {
         let directory = tempfile::tempdir().expect("a directory");
+        let design = Self { directory };
+        design.change(documents, nodes);
+        design
+    }
+
+    /// Says something else from now on.
+    pub(crate) fn change<'a>(
+        &self,
+        documents: &str,
+        nodes: impl IntoIterator<Item = (&'a str, &'a str)>,
+    ) {
         let mut text = format!(
             "schema: drydock/Region/v1\nmetadata: {{name: harbour}}\ndata: {{}}\n{documents}"
         );
@@ -33,8 +44,8 @@ impl Design {
             )
             .expect("writing to a text does not fail");
         }
-        std::fs::write(directory.path().join("site.yaml"), text).expect("the design is written");
-        Self { directory }
+        let file = self.directory.path().join("site.yaml");
+        std::fs::write(file, text).expect("the design is written");
     }
 
     /// The directory, for `--design-root`.

@@ -44,7 +44,11 @@ _set_boot_device = fakedriver.FakeDriver.set_boot_device
 
 def _journalled_power(self, identity, state):
     _note("power", self.name(identity), state)
-    return _set_power_state(self, identity, state)
+    result = _set_power_state(self, identity, state)
+    if "EMULATOR_USES_BOOT_UP" in os.environ and state in ("On", "ForceOn"):
+        # As a machine does that was told to boot from something once.
+        _set_boot_device(self, identity, "Hdd")
+    return result
 
 
 def _journalled_boot(self, identity, device):

@@ -33,6 +33,7 @@ pub(crate) struct Emulation {
     delay_s: u32,
     sessions: bool,
     without_boot: bool,
+    uses_boot_up: bool,
 }
 
 impl Emulation {
@@ -44,6 +45,7 @@ impl Emulation {
             delay_s: 0,
             sessions: false,
             without_boot: false,
+            uses_boot_up: false,
         }
     }
 
@@ -68,6 +70,12 @@ impl Emulation {
     /// The boot device cannot be set: 501.
     pub(crate) fn without_boot(mut self) -> Self {
         self.without_boot = true;
+        self
+    }
+
+    /// What is to be booted is booted once, as machines do and the emulator does not by itself.
+    pub(crate) fn using_boot_up(mut self) -> Self {
+        self.uses_boot_up = true;
         self
     }
 
@@ -100,6 +108,9 @@ impl Emulation {
         }
         if self.without_boot {
             command.env("EMULATOR_WITHOUT_BOOT", "1");
+        }
+        if self.uses_boot_up {
+            command.env("EMULATOR_USES_BOOT_UP", "1");
         }
         let mut child = command.spawn().expect("the emulator's program");
         let output = child.stderr.take().expect("its output is piped");

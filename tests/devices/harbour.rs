@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use drydock::proto::v1::task_event::Event as Arm;
-use drydock::proto::v1::{ResultStatus, StatusMessage, Task, TaskAction};
+use drydock::proto::v1::{ResultStatus, StatusMessage, Task, TaskAction, TaskStatus};
 use tempfile::TempDir;
 
 use crate::emulator::{ACCOUNT, Emulator, PASSWORD};
@@ -174,6 +174,16 @@ impl Outcome {
         let mut messages = Vec::new();
         for event in follower.events {
             match event.event {
+                // What had ended, and been said, before anybody watched.
+                Some(Arm::Snapshot(task)) => {
+                    let details = task.result.as_ref();
+                    let details = details.and_then(|result| result.details.as_ref());
+                    let said = details.map_or(&[][..], |details| &details.message_list);
+                    messages.extend(said.iter().map(|said| (task.task_id.clone(), said.clone())));
+                    if task.status() == TaskStatus::Complete && !task.step.is_empty() {
+                        tasks.push(task);
+                    }
+                }
                 Some(Arm::TaskFinished(task)) => tasks.push(task),
                 Some(Arm::MessageAdded(message)) => messages.push((event.task_id, message)),
                 _ => {}

@@ -13,6 +13,7 @@ use tempfile::TempDir;
 use tokio::process::{Child, Command};
 use tokio::time::{Instant, sleep};
 
+use crate::keystone_service::{ADMIN, ADMIN_PASSWORD};
 use crate::services::program;
 
 /// How long it may take to serve, on a machine that does other things too.
@@ -36,6 +37,8 @@ pub(crate) struct Settings {
     pub(crate) http_url: Option<String>,
     /// The user and password that it asks for; none: it asks nobody.
     pub(crate) login: Option<(String, String)>,
+    /// The Keystone that it asks who its callers are, and a token for its own operators.
+    pub(crate) keystone: Option<(String, String)>,
 }
 
 /// An Ironic that is killed when it is dropped.
@@ -44,6 +47,7 @@ pub(crate) struct Ironic {
     venv: PathBuf,
     port: u16,
     login: Option<(String, String)>,
+    token: Option<String>,
     process: Option<Child>,
     http: Client,
 }
@@ -58,6 +62,7 @@ impl Ironic {
             venv,
             port,
             login: settings.login.clone(),
+            token: settings.keystone.as_ref().map(|(_, token)| token.clone()),
             process: None,
             http: Client::new(None).expect("a client"),
             directory,
@@ -208,6 +213,10 @@ impl Ironic {
             let value = HeaderValue::from_str(&format!("Basic {pair}")).expect("a header");
             request.headers.insert(http::header::AUTHORIZATION, value);
         }
+        if let Some(token) = &self.token {
+            let value = HeaderValue::from_str(token).expect("a header");
+            request.headers.insert("x-auth-token", value);
+        }
         request.body = body;
         let answer = self
             .http
@@ -232,7 +241,15 @@ impl Ironic {
                 file.display()
             );
         }
-        let text = CONFIGURATION
+        let mut keystone = String::new();
+        if let Some((endpoint, _)) = &settings.keystone {
+            "auth_strategy = keystone".clone_into(&mut auth);
+            keystone = KEYSTONE
+                .replace("$KEYSTONE", endpoint)
+                .replace("$USER", ADMIN)
+                .replace("$PASSWORD", ADMIN_PASSWORD);
+        }
+        let text = format!("{CONFIGURATION}{keystone}")
             .replace("$AUTH", &auth)
             .replace("$DEFAULT", &settings.default)
             .replace("$RUN", &run.display().to_string())
@@ -377,4 +394,18 @@ connection_retry_interval = 1
 auth_strategy = noauth
 host_ip = 127.0.0.1
 port = $RPC_PORT
+";
+
+/// How it finds out who its callers are. A token that ended is refused at once.
+const KEYSTONE: &str = "
+[keystone_authtoken]
+auth_type = password
+auth_url = $KEYSTONE
+www_authenticate_uri = $KEYSTONE
+username = $USER
+password = $PASSWORD
+user_domain_name = Default
+project_name = admin
+project_domain_name = Default
+token_cache_time = -1
 ";

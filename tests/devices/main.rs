@@ -35,7 +35,10 @@ mod ipmi_canary;
 
 mod design;
 mod ironic_service;
+mod keystone_service;
 
 mod ironic;
 mod ironic_bmc;
 mod ironic_faults;
+mod ironic_keystone;
+mod ironic_settings;

@@ -94,6 +94,27 @@ async fn a_cycle_that_a_crash_cuts_in_two_ends_with_the_node_on() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_that_has_used_up_its_boot_device_gets_it_again_before_it_is_switched_on_again() {
+    let emulation = Emulation::of(1).switched_on().taking(2).using_boot_up();
+    let emulator = emulation.start().await;
+    let harbour = Harbour::of(&[Node::behind(&emulator, "n00001").unknown()]);
+    let server = harbour.serve(&emulator).await;
+    let task = harbour.begin(&server, TaskAction::PrepareNode).await;
+    // Switched on, which nobody has seen yet.
+    asked_for(&emulator, 2).await;
+    server.kill().await;
+    until_on(&emulator).await;
+
+    let server = harbour.serve(&emulator).await;
+    let prepared = Outcome::of(&server, &task).await;
+    prepared.assert_success();
+    let resets = emulator.resets("n00001");
+    assert_eq!(resets, ["ForceOff", "On", "ForceOff", "On"]);
+    let set = vec!["n00001".to_owned(), "Pxe".to_owned()];
+    assert_eq!(emulator.journal("boot"), vec![set.clone(), set]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_cycle_is_not_stopped_half_way() {
     let emulator = Emulation::of(1).switched_on().taking(2).start().await;
     let harbour = Harbour::of(&[Node::behind(&emulator, "n00001").unknown()]);
@@ -107,6 +128,20 @@ async fn a_cycle_is_not_stopped_half_way() {
     assert_eq!(stopped.root.status(), TaskStatus::Terminated);
     assert_eq!(emulator.system("n00001").await["PowerState"], "On");
     assert_eq!(emulator.resets("n00001"), ["ForceOff", "On"]);
+}
+
+/// Waits until the node is on.
+async fn until_on(emulator: &crate::emulator::Emulator) {
+    let on = async {
+        while emulator.system("n00001").await["PowerState"] != "On" {
+            // BMCs do not call either.
+            tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+        }
+    };
+    let bound = std::time::Duration::from_secs(60);
+    tokio::time::timeout(bound, on)
+        .await
+        .expect("the node comes on");
 }
 
 /// Waits until `count` changes of power were asked for.

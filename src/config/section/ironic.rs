@@ -19,13 +19,29 @@ pub enum IronicAuth {
     HttpBasic,
     /// By a token.
     Token,
+    /// By tokens that Keystone makes for a user and a password.
+    Keystone,
+}
+
+/// Where tokens are made, and what they are for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IronicKeystone {
+    /// Where its API is; given where tokens are made.
+    pub endpoint: Option<Url>,
+    /// The user's domain.
+    pub user_domain: String,
+    /// The project; none: the whole system.
+    pub project: Option<String>,
+    /// The project's domain.
+    pub project_domain: String,
 }
 
 impl IronicAuth {
-    const TOKENS: [(&str, Self); 3] = [
+    const TOKENS: [(&str, Self); 4] = [
         ("none", Self::None),
         ("http_basic", Self::HttpBasic),
         ("token", Self::Token),
+        ("keystone", Self::Keystone),
     ];
 }
 
@@ -36,8 +52,10 @@ pub struct Ironic {
     pub endpoint: Option<Url>,
     /// How it is told who we are.
     pub auth: IronicAuth,
-    /// The user, for `http_basic`.
+    /// The user, for `http_basic` and `keystone`.
     pub username: Option<String>,
+    /// Where tokens are made.
+    pub keystone: IronicKeystone,
     /// The password or token.
     pub secret: Option<SecretReference>,
     /// A PEM file of the authorities whose certificates are accepted; none: the system's.
@@ -77,8 +95,15 @@ impl Ironic {
         reader.check(
             "drivers.ironic.username",
             &["drivers.ironic.auth"],
-            auth != IronicAuth::HttpBasic || username.is_some(),
-            "must be set: drivers.ironic.auth is `http_basic`".to_owned(),
+            !matches!(auth, IronicAuth::HttpBasic | IronicAuth::Keystone) || username.is_some(),
+            "must be set: drivers.ironic.auth is `http_basic` or `keystone`".to_owned(),
+        );
+        let keystone = IronicKeystone::read(reader);
+        reader.check(
+            "drivers.ironic.keystone.endpoint",
+            &["drivers.ironic.auth"],
+            auth != IronicAuth::Keystone || keystone.endpoint.is_some(),
+            "must be set: drivers.ironic.auth is `keystone`".to_owned(),
         );
         let secret = reader.secret("drivers.ironic.secret", SECRET);
         reader.check(
@@ -91,6 +116,7 @@ impl Ironic {
             endpoint,
             auth,
             username,
+            keystone,
             secret,
             ca: reader.path("drivers.ironic.ca", "the system's", CA),
             enroll: reader.boolean("drivers.ironic.enroll", false, ENROLL),
@@ -135,6 +161,39 @@ impl Ironic {
     }
 }
 
+impl IronicKeystone {
+    fn read(reader: &mut Reader) -> Self {
+        let mut domain = |key: &str, description: &str| {
+            let domain = text(reader, key, DOMAIN, description);
+            domain.unwrap_or_else(|| DOMAIN.to_owned())
+        };
+        let user_domain = domain(
+            "drivers.ironic.keystone.user_domain",
+            "The domain of drivers.ironic.username.",
+        );
+        let project_domain = domain(
+            "drivers.ironic.keystone.project_domain",
+            "The domain of drivers.ironic.keystone.project.",
+        );
+        Self {
+            endpoint: reader.text(
+                "drivers.ironic.keystone.endpoint",
+                "none",
+                KEYSTONE,
+                keystone,
+            ),
+            user_domain,
+            project: text(
+                reader,
+                "drivers.ironic.keystone.project",
+                "the whole system",
+                PROJECT,
+            ),
+            project_domain,
+        }
+    }
+}
+
 fn text(reader: &mut Reader, key: &str, default: &str, description: &str) -> Option<String> {
     reader.text(key, default, description, |text| {
         if text.is_empty() {
@@ -161,9 +220,29 @@ fn endpoint(text: &str) -> Result<Url, &'static str> {
     Ok(url)
 }
 
+fn keystone(text: &str) -> Result<Url, &'static str> {
+    const EXPECTED: &str = "must be a URL such as `https://keystone.example:5000/v3`";
+    let url = Url::parse(text).map_err(|_| EXPECTED)?;
+    if !matches!(url.scheme(), "http" | "https") || url.query().is_some() {
+        return Err(EXPECTED);
+    }
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err("must hold no user and no password");
+    }
+    if !url.path().trim_end_matches('/').ends_with("/v3") {
+        return Err(EXPECTED);
+    }
+    Ok(url)
+}
+
+/// The domain that a Keystone has from the start.
+const DOMAIN: &str = "Default";
+
+const KEYSTONE: &str = "Where Keystone's API is, with its version: `https://keystone.example:5000/v3`; its certificate is accepted as Ironic's is.";
+const PROJECT: &str = "The project that tokens are for; without one they are for the whole system.";
 const ENDPOINT: &str = "Where Ironic's API is, without a version: `https://ironic.example:6385`.";
-const AUTH: &str = "How Ironic is told who we are: `none`, `http_basic` with a user and a password, or `token` with a token of Keystone that something else renews.";
-const USERNAME: &str = "The user for `http_basic`.";
+const AUTH: &str = "How Ironic is told who we are: `none`, `http_basic` with a user and a password, `keystone` with tokens that Keystone makes for them, or `token` with one that something else renews.";
+const USERNAME: &str = "The user for `http_basic` and `keystone`.";
 const SECRET: &str = "The password or token, as `secret://NAME`; read anew with each call.";
 const CA: &str =
     "PEM file of the authorities that sign Ironic's certificate; only these are accepted then.";

@@ -20,7 +20,7 @@ pub use access::{Auth, Tls};
 pub(super) use devices::read_sites;
 pub use devices::{Drivers, NodeDriver, OobType, Redfish, Secrets, Site};
 pub use ipmi::{Ipmi, SiteIpmi};
-pub use ironic::{Ironic, IronicAuth};
+pub use ironic::{Ironic, IronicAuth, IronicKeystone};
 pub use service::{Database, Design, Gate, Http2, Log, LogFormat, Migrate, Server};
 pub use web::Web;
 pub use work::{Executor, Retention, Simulated, StepTimeouts, Tasks, Watch};

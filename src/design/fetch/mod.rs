@@ -3,7 +3,7 @@
 //! A URL is checked by its text (`location`, `host`) when a request names it. When it is read, its
 //! host is resolved once (`resolve`), no address may be one of those that no design comes from
 //! (`address`), and the connection goes to what was checked. One exchange (`exchange`) follows few
-//! redirects and none to another host, believes few authorities (`tls`), shows a token to its
+//! redirects and none to another host, believes few authorities, shows a token to its
 //! origin alone (`token`), and takes no more bytes and no more time than it was given. What was
 //! read once is asked for with its tag (`validator`).
 //!
@@ -22,7 +22,6 @@ pub(super) mod fuzz;
 mod host;
 mod location;
 mod resolve;
-mod tls;
 mod token;
 mod validator;
 
@@ -44,10 +43,10 @@ use exchange::{Answer, Exchange};
 use host::Host;
 use resolve::Resolver;
 
+pub use crate::trust::Authorities;
 pub use host::{AllowedHost, AllowedHostError};
 pub(super) use location::Location;
 pub use location::WebPolicy;
-pub use tls::Authorities;
 pub use token::{Token, TokenError};
 pub(super) use validator::{Validator, Validators};
 
@@ -204,7 +203,7 @@ impl Fetcher {
         let authorities = self.options.authorities.clone();
         let tls = self.tls.get_or_try_init(|| async {
             let config = tokio::task::spawn_blocking(move || authorities.config()).await;
-            config.map_err(io::Error::other)?
+            config.map_err(io::Error::other)?.map_err(io::Error::other)
         });
         let tls = tls.await.map_err(LoadError::Unavailable)?.clone();
         let mut client = reqwest::Client::builder()

@@ -170,17 +170,28 @@ fn chains_have_a_longest_length() -> TestResult {
 }
 
 #[test]
-fn large_profiles_times_many_heirs_are_refused_in_time() {
-    let tags: Vec<String> = (0..900).map(|at| format!("tag-{at}")).collect();
-    let profile = format!(
-        "schema: drydock/HostProfile/v1\nmetadata: {{name: p}}\ndata: {{metadata: {{tags: [{}]}}}}\n",
-        tags.join(", ")
-    );
-    let nodes: String = (0..12_000).map(|at| node(&format!("n{at}"), "p")).collect();
+fn large_profiles_times_many_heirs_are_refused_before_they_are_copied() {
+    const TAGS: usize = 100;
+    const FIT: usize = 50;
+    let tags: Vec<String> = (0..TAGS).map(|at| format!("tag-{at}")).collect();
+    let body = |value: Value| value.as_object().cloned().unwrap_or_default();
+    let profile = body(json!({"metadata": {"tags": tags}}));
+    let mut documents = vec![document(Kind::HostProfile, "p", profile)];
+    let names: Vec<String> = (0..2 * FIT).map(|at| format!("n{at}")).collect();
+    let heir = |name| document(Kind::BaremetalNode, name, body(json!({PARENT: "p"})));
+    documents.extend(names.iter().map(|name| heir(name)));
 
-    let findings = errors(&format!("{profile}{nodes}"));
+    let broken = BTreeSet::new();
+    let mut profiles = Profiles::new(&documents, &broken);
+    profiles.limit = (FIT + 1) * (TAGS + 5);
+    let mut findings = Findings::default();
+    let heirs = (1..documents.len()).map(|at| profiles.effective(at, &mut findings));
+    let fit = heirs.filter(Option::is_some).count();
 
-    assert_eq!(codes(&findings), [Code::TooLarge]);
+    assert!((FIT..FIT + 5).contains(&fit), "{fit}");
+    // Whatever comes after the first that is too much adds nothing, not even to what is counted.
+    assert!(profiles.weight <= profiles.limit + TAGS + 5);
+    assert_eq!(codes(&findings.finish()), [Code::TooLarge]);
 }
 
 fn any_value() -> impl Strategy<Value = Value> {

@@ -18,13 +18,14 @@ use tokio::time::Instant;
 
 pub(super) use self::access::{Access, unusable};
 pub(super) use self::optional::optional;
-use self::power::Cycle;
+use self::power::{Cycle, Manner};
 pub(super) use self::protocol::{Bmc, Change, Power, Protocol, Session};
+use super::device_error::without_secrets;
 use super::recent::Recent;
 use super::turns::{Turn, Turns};
 use super::{Driver, DriverError, ErrorKind, Mark, Progress, StepCall};
 use crate::domain::inventory::Node;
-use crate::domain::{Policy, StepKind};
+use crate::domain::{Policy, StepKind, plan};
 use crate::secret::{Secret, SecretSource};
 
 /// How soon a turn is asked for again that did not come. What was left of the call is not enough for
@@ -109,7 +110,7 @@ impl<P: Protocol> Bmcs<P> {
         };
         let password = self.password(&bmc, node).await?;
         let mut session = self.protocol.open(&bmc, &password, deadline).await?;
-        match call.step {
+        let answer = match call.step {
             StepKind::InterrogateOob => session.interrogate().await,
             StepKind::SetNodeBoot => session.set_network_boot().await,
             StepKind::PowerCycleNode => self.power_cycle(call, session.as_mut(), deadline).await,
@@ -125,7 +126,8 @@ impl<P: Protocol> Bmcs<P> {
             | StepKind::ApplyNodePlatform
             | StepKind::DeployNode
             | StepKind::DestroyNode => Err(unsupported(call)),
-        }
+        };
+        without_secrets(answer, &session.secrets())
     }
 
     /// How long to leave a node's power alone, as a process that had the tree before may have been
@@ -155,8 +157,12 @@ impl<P: Protocol> Bmcs<P> {
         };
         let now = Instant::now();
         let until = now + deadline.saturating_duration_since(now) / 2;
-        let graceful = self.limits.graceful_shutdown;
-        let outcome = power::go_on(session, &mut cycle, graceful, until).await;
+        let mut steps = plan::steps(call.action).iter();
+        let manner = Manner {
+            graceful: self.limits.graceful_shutdown,
+            from_network: steps.any(|step| step.kind == StepKind::SetNodeBoot),
+        };
+        let outcome = power::go_on(session, &mut cycle, manner, until).await;
         match &outcome {
             Ok(Progress::Running { .. }) => self.cycles.put(call.task_id, cycle),
             Err(error) if error.transient || cycle.is_under_way() => {

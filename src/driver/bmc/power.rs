@@ -5,8 +5,10 @@
 //! is asked for and read again after it.
 //!
 //! Which of the two comes next is remembered in this process, by the step. A successor begins the
-//! step anew and so switches the node off once more: at the worst it was off twice. A successor that
-//! only winds a stopped task down never switches a node off; it sees to it that the node is on.
+//! step anew and so switches the node off once more: at the worst it was off twice. What was to be
+//! booted once may be used up by then, so it is set again before a node is switched on, where the plan
+//! has set it. A successor that only winds a stopped task down never switches a node off; it sees to it
+//! that the node is on.
 
 use std::time::Duration;
 
@@ -38,6 +40,17 @@ pub(super) struct Cycle {
     asked: Option<Asked>,
     /// It did not shut down by itself, or cannot.
     forced: bool,
+    /// What it boots from was used up, and could not be set again.
+    boots_otherwise: bool,
+}
+
+/// How a cycle is made.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Manner {
+    /// How long a node may take to shut down by itself; zero: it is not asked to.
+    pub(super) graceful: Duration,
+    /// It is to boot from the network, which was set before.
+    pub(super) from_network: bool,
 }
 
 impl Cycle {
@@ -47,6 +60,7 @@ impl Cycle {
             was_off: false,
             asked: None,
             forced: false,
+            boots_otherwise: false,
         }
     }
 
@@ -62,6 +76,7 @@ impl Cycle {
             was_off: true,
             asked: None,
             forced: false,
+            boots_otherwise: false,
         }
     }
 }
@@ -74,12 +89,11 @@ enum Move {
     Ask(Change),
 }
 
-/// Goes on with a cycle as far as it comes in one call, and begins nothing after `until`. A node is
-/// given `graceful` to shut down by itself; zero: it is not asked to.
+/// Goes on with a cycle as far as it comes in one call, and begins nothing after `until`.
 pub(super) async fn go_on(
     session: &mut (dyn Session + '_),
     cycle: &mut Cycle,
-    graceful: Duration,
+    manner: Manner,
     until: Instant,
 ) -> Result<Progress, DriverError> {
     for number in 0..MAX_MOVES {
@@ -88,15 +102,29 @@ pub(super) async fn go_on(
             break;
         }
         let power = session.power().await?;
-        match decide(cycle, power, graceful, Instant::now()) {
+        match decide(cycle, power, manner.graceful, Instant::now()) {
             Move::Done => {
+                let mut message = "was off, and is on again".to_owned();
+                if cycle.boots_otherwise {
+                    message.push_str("; that it boots from the network could not be set again");
+                }
                 return Ok(Progress::Done(StepReport {
-                    message: Some("was off, and is on again".to_owned()),
+                    message: Some(message),
                     ..StepReport::default()
                 }));
             }
             Move::Wait => return Ok(waiting(cycle)),
-            Move::Ask(change) => ask(session, cycle, change).await?,
+            Move::Ask(change) => {
+                if change == Change::On && manner.from_network {
+                    // Worse than what it boots from would be that it stays off.
+                    let kept = session.keep_network_boot().await;
+                    cycle.boots_otherwise = kept.is_err();
+                    if let Err(error) = kept {
+                        tracing::warn!(%error, "boot device not set again");
+                    }
+                }
+                ask(session, cycle, change).await?;
+            }
         }
     }
     Ok(waiting(cycle))

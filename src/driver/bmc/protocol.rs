@@ -56,11 +56,19 @@ pub(in crate::driver) trait Session: Send {
     /// Has the node boot from the network, once: reads, changes what differs, reads back.
     async fn set_network_boot(&mut self) -> Result<Progress, DriverError>;
 
+    /// Sets the boot device anew on a node that is off and has used it up: an earlier cycle of its
+    /// power, by another process, may have booted it. A controller that shows it is not asked for
+    /// anything.
+    async fn keep_network_boot(&mut self) -> Result<(), DriverError>;
+
     /// Whether the node has power.
     async fn power(&mut self) -> Result<Power, DriverError>;
 
     /// Asks for a change of power. It has not happened yet when this returns.
     async fn switch(&mut self, change: Change) -> Result<(), DriverError>;
+
+    /// What it must not be quoted with: whatever it was shown so far to prove who we are.
+    fn secrets(&self) -> Vec<&Secret>;
 }
 
 /// What a node's power is.

@@ -27,15 +27,7 @@ pub(super) async fn set_network(bmc: &Conversation<'_>) -> Result<Progress, Driv
     {
         return Ok(done(mode, Some(flags)));
     }
-    if let Err(error) = optional(bmc.ask(&KEEP).await.map(drop))? {
-        tracing::debug!(%error, "a BMC may forget its boot device after a minute");
-    }
-    let mut command = vec!["chassis", "bootdev", "pxe"];
-    if mode == BootMode::Uefi {
-        command.push("options=efiboot");
-    }
-    let told = bmc.tell(&command, RECEIPT).await;
-    told.map_err(|error| error.within("set the boot device"))?;
+    set(bmc).await?;
 
     let after = read(bmc).await?;
     if after.is_some_and(|flags| !flags.network) {
@@ -45,6 +37,27 @@ pub(super) async fn set_network(bmc: &Conversation<'_>) -> Result<Progress, Driv
         });
     }
     Ok(done(mode, after))
+}
+
+/// Sets the boot device anew on a node that has used it up and is off. A BMC that shows it, or cannot
+/// show it, is not asked for anything.
+pub(super) async fn keep(bmc: &Conversation<'_>) -> Result<(), DriverError> {
+    match read(bmc).await? {
+        Some(flags) if !flags.network => set(bmc).await,
+        Some(_) | None => Ok(()),
+    }
+}
+
+async fn set(bmc: &Conversation<'_>) -> Result<(), DriverError> {
+    if let Err(error) = optional(bmc.ask(&KEEP).await.map(drop))? {
+        tracing::debug!(%error, "a BMC may forget its boot device after a minute");
+    }
+    let mut command = vec!["chassis", "bootdev", "pxe"];
+    if bmc.bmc.boot_mode == BootMode::Uefi {
+        command.push("options=efiboot");
+    }
+    let told = bmc.tell(&command, RECEIPT).await;
+    told.map_err(|error| error.within("set the boot device"))
 }
 
 /// What the BMC has set; none where it cannot say.

@@ -127,12 +127,20 @@ impl Session for Conversation<'_> {
         boot::set_network(self).await
     }
 
+    async fn keep_network_boot(&mut self) -> Result<(), DriverError> {
+        boot::keep(self).await
+    }
+
     async fn power(&mut self) -> Result<Power, DriverError> {
         power::read(self).await
     }
 
     async fn switch(&mut self, change: Change) -> Result<(), DriverError> {
         power::switch(self, change).await
+    }
+
+    fn secrets(&self) -> Vec<&Secret> {
+        vec![self.password]
     }
 }
 

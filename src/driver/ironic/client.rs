@@ -5,25 +5,29 @@
 //! pass within a moment, so they are waited out here as far as the time of one driver call reaches;
 //! what lasts longer is left to the executor's own retries.
 
+use std::collections::VecDeque;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use http::header::AUTHORIZATION;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
+use http::{HeaderName, HeaderValue, Method, StatusCode};
 use reqwest::Url;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, sleep, timeout_at};
 
-use super::super::http::{self as exchange, Answer, Request, TrustError};
-use super::super::{DriverError, ErrorKind};
+use super::super::device_error::{device_text, without_secrets};
+use super::super::http::{self as exchange, Answer, ClientError, Request};
+use super::super::{DriverError, ErrorKind, Progress};
 use super::error::ApiError;
+use super::keystone::Keystone;
 use super::microversion::{self, Microversion};
+use super::node::Said;
 use super::options::{Authentication, Options};
-use crate::secret::{Secret, SecretSource};
+use crate::secret::{Secret, SecretReference, SecretSource};
 
 const TOKEN: HeaderName = HeaderName::from_static("x-auth-token");
 
@@ -35,6 +39,10 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 /// way back, so that the executor learns what was met instead of that there was no answer.
 const SHARE: f64 = 0.8;
 
+/// Secrets of ours that Ironic may repeat: the present ones, and those before them that it may have
+/// been shown a moment ago.
+const SECRETS_SHOWN: usize = 4;
+
 /// Which calls may be made again after a failure that passes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Repeat {
@@ -44,43 +52,64 @@ enum Repeat {
     IfRefused,
 }
 
+/// What says who we are.
+struct Credentials {
+    name: HeaderName,
+    value: HeaderValue,
+    /// The token in it, if we have made it and can make another.
+    made: Option<Secret>,
+}
+
 /// Ironic's API, as one driver shares it.
 #[derive(Debug)]
 pub(super) struct Client {
     http: exchange::Client,
     endpoint: Url,
     authentication: Authentication,
+    keystone: Option<Keystone>,
     secrets: SecretSource,
     permits: Semaphore,
     version: Mutex<Option<Microversion>>,
     patience: Duration,
+    /// What it was shown of us.
+    shown: Mutex<VecDeque<Secret>>,
 }
 
 /// The calls of one driver call: they share its time.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Session<'a> {
     client: &'a Client,
+    /// Secrets of the design, which Ironic knows or is told.
+    secrets: &'a [Secret],
     deadline: Instant,
 }
 
 impl Client {
     /// A client that has spoken to nobody yet.
-    pub(super) fn new(options: &Options, secrets: SecretSource) -> Result<Self, TrustError> {
+    pub(super) fn new(options: &Options, secrets: SecretSource) -> Result<Self, ClientError> {
+        let authorities = options.ca_file.as_deref();
+        let keystone = match &options.authentication {
+            Authentication::Keystone(login) => Some(Keystone::new(login.clone(), authorities)?),
+            Authentication::None | Authentication::Basic { .. } | Authentication::Token(_) => None,
+        };
         Ok(Self {
-            http: exchange::Client::new(options.ca_file.as_deref())?,
+            http: exchange::Client::new(authorities)?,
+            keystone,
             endpoint: options.endpoint.clone(),
             authentication: options.authentication.clone(),
             secrets,
             permits: Semaphore::new(options.max_concurrent_calls),
             version: Mutex::new(None),
             patience: options.call_timeout.mul_f64(SHARE),
+            shown: Mutex::new(VecDeque::new()),
         })
     }
 
-    /// Begins the calls of one driver call.
-    pub(super) fn session(&self) -> Session<'_> {
+    /// Begins the calls of one driver call, about a node whose management controller has `secrets`.
+    pub(super) fn session<'a>(&'a self, secrets: &'a [Secret]) -> Session<'a> {
         Session {
             client: self,
+            secrets,
             deadline: Instant::now() + self.patience,
         }
     }
@@ -122,36 +151,101 @@ impl Client {
         *self.version.lock().unwrap_or_else(PoisonError::into_inner) = version;
     }
 
-    /// The headers that say who we are, and the secret in them.
-    async fn credentials(&self) -> Result<(HeaderMap, Option<Secret>), DriverError> {
-        let mut headers = HeaderMap::new();
+    /// The header that says who we are, and the token in it if we have made it; none: nothing does.
+    async fn credentials(&self, deadline: Instant) -> Result<Option<Credentials>, DriverError> {
         let (name, reference, username) = match &self.authentication {
-            Authentication::None => return Ok((headers, None)),
+            Authentication::None => return Ok(None),
             Authentication::Basic { username, password } => {
                 (AUTHORIZATION, password, Some(username))
             }
             Authentication::Token(token) => (TOKEN, token, None),
+            Authentication::Keystone(login) => return self.made(&login.password, deadline).await,
         };
-        let unusable =
-            |text: String| DriverError::permanent(ErrorKind::Internal, text).before_sending();
-        let secret = self.secrets.read(reference).await;
-        let secret = secret.map_err(|error| unusable(error.to_string()))?;
+        let secret = self.secrets.read(reference).await?;
+        self.show(&secret);
         let text = match username {
             Some(username) => {
-                let pair = format!("{username}:{}", secret.expose());
-                format!("Basic {}", BASE64_STANDARD.encode(pair))
+                let pair = Secret::new(format!("{username}:{}", secret.expose()));
+                let pair = Secret::new(BASE64_STANDARD.encode(pair.expose()));
+                Secret::new(format!("Basic {}", pair.expose()))
             }
-            None => secret.expose().to_owned(),
+            None => secret,
         };
-        let mut value = HeaderValue::from_str(&text)
-            .map_err(|_| unusable(format!("{reference} holds what no header can carry")))?;
-        value.set_sensitive(true);
-        headers.insert(name, value);
-        Ok((headers, Some(secret)))
+        Ok(Some(Credentials {
+            name,
+            value: header(&text, reference)?,
+            made: None,
+        }))
+    }
+
+    /// A token of Keystone.
+    async fn made(
+        &self,
+        password: &SecretReference,
+        deadline: Instant,
+    ) -> Result<Option<Credentials>, DriverError> {
+        let Some(keystone) = &self.keystone else {
+            return Ok(None);
+        };
+        let (token, shown) = keystone.token(&self.secrets, deadline).await?;
+        shown
+            .iter()
+            .chain([&token])
+            .for_each(|secret| self.show(secret));
+        Ok(Some(Credentials {
+            name: TOKEN,
+            value: header(&token, password)?,
+            made: Some(token),
+        }))
+    }
+
+    fn show(&self, secret: &Secret) {
+        let mut shown = self.shown.lock().unwrap_or_else(PoisonError::into_inner);
+        if shown.iter().any(|known| known.expose() == secret.expose()) {
+            return;
+        }
+        shown.push_back(secret.clone());
+        while shown.len() > SECRETS_SHOWN {
+            shown.pop_front();
+        }
     }
 }
 
+fn header(secret: &Secret, reference: &SecretReference) -> Result<HeaderValue, DriverError> {
+    let mut value = HeaderValue::from_str(secret.expose()).map_err(|_| {
+        let text = format!("{reference} holds what no header can carry");
+        DriverError::permanent(ErrorKind::Internal, text).before_sending()
+    })?;
+    value.set_sensitive(true);
+    Ok(value)
+}
+
 impl Session<'_> {
+    /// What Ironic said, fit to be told: a management controller's own words may be among it.
+    pub(super) fn told(&self, said: &Said) -> String {
+        self.with_secrets(|secrets| device_text(&said.0, secrets))
+    }
+
+    /// The answer of a driver call without secrets.
+    pub(super) fn without_secrets(
+        &self,
+        answer: Result<Progress, DriverError>,
+    ) -> Result<Progress, DriverError> {
+        self.with_secrets(|secrets| without_secrets(answer, secrets))
+    }
+
+    /// An error without secrets.
+    pub(super) fn without(&self, error: DriverError) -> DriverError {
+        self.with_secrets(|secrets| error.without(secrets))
+    }
+
+    fn with_secrets<T>(&self, tell: impl FnOnce(&[&Secret]) -> T) -> T {
+        let shown = &self.client.shown;
+        let shown = shown.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let secrets: Vec<&Secret> = shown.iter().chain(self.secrets).collect();
+        tell(&secrets)
+    }
+
     /// Whether there is time to wait for so long, and for a call after it.
     pub(super) fn has_time_for(&self, pause: Duration) -> bool {
         Instant::now() + pause * 2 < self.deadline
@@ -217,14 +311,11 @@ impl Session<'_> {
 
     fn read<T: DeserializeOwned>(&self, answer: &Answer) -> Result<T, ApiError> {
         serde_json::from_slice(&answer.body).map_err(|error| {
-            DriverError::permanent(
-                ErrorKind::Protocol,
-                format!(
-                    "the answer of Ironic at {} makes no sense: {error}",
-                    self.client.place()
-                ),
-            )
-            .into()
+            let place = self.client.place();
+            // It names what it did not expect.
+            let why = self.told(&Said(error.to_string()));
+            let text = format!("the answer of Ironic at {place} makes no sense: {why}");
+            DriverError::permanent(ErrorKind::Protocol, text).into()
         })
     }
 
@@ -263,14 +354,11 @@ impl Session<'_> {
                 }
                 (None, None) => {}
             }
-            let meaning = &error.meaning;
-            let did_nothing =
-                meaning.not_sent || (error.status.is_some() && meaning.kind == ErrorKind::Busy);
             let repeatable = match repeat {
                 Repeat::Always => true,
-                Repeat::IfRefused => did_nothing,
+                Repeat::IfRefused => error.has_begun_nothing(),
             };
-            if !meaning.transient || !repeatable || Instant::now() + pause >= self.deadline {
+            if !error.meaning.transient || !repeatable || Instant::now() + pause >= self.deadline {
                 return Err(error);
             }
             // Those that were refused together must not come back together.
@@ -280,29 +368,45 @@ impl Session<'_> {
     }
 
     async fn once(&self, request: &Request) -> Result<Answer, ApiError> {
-        let (credentials, secret) = self.client.credentials().await?;
-        let mut request = request.clone();
-        request.headers.extend(credentials);
+        let mut renewed = false;
+        loop {
+            let credentials = self.client.credentials(self.deadline).await?;
+            let mut request = request.clone();
+            let mut made = None;
+            if let Some(credentials) = credentials {
+                request.headers.insert(credentials.name, credentials.value);
+                made = credentials.made;
+            }
+            let answer = self.exchange(request).await?;
+            if answer.status.is_success() {
+                return Ok(answer);
+            }
+            if let (Some(token), Some(keystone)) = (&made, &self.client.keystone)
+                && answer.status == StatusCode::UNAUTHORIZED
+                && !renewed
+            {
+                // It ended before its time: whoever revoked it may have left us another way in.
+                renewed = true;
+                keystone.forget(token).await;
+                continue;
+            }
+            let place = self.client.place();
+            return Err(self.with_secrets(|secrets| {
+                ApiError::of_answer(&place, answer.status, &answer.body, secrets)
+            }));
+        }
+    }
+
+    async fn exchange(&self, request: Request) -> Result<Answer, DriverError> {
         let permit = timeout_at(self.deadline, self.client.permits.acquire()).await;
         let Ok(Ok(_permit)) = permit else {
             let place = self.client.place();
             let text =
                 format!("Ironic at {place} was not asked: too many calls were before this one");
-            return Err(DriverError::passing(ErrorKind::Busy, text)
-                .before_sending()
-                .into());
+            return Err(DriverError::passing(ErrorKind::Busy, text).before_sending());
         };
-        let answer = self.client.http.send(request, self.deadline).await?;
-        if answer.status.is_success() {
-            return Ok(answer);
-        }
-        let secrets: Vec<&Secret> = secret.iter().collect();
-        let place = self.client.place();
-        Err(ApiError::of_answer(
-            &place,
-            answer.status,
-            &answer.body,
-            &secrets,
-        ))
+        let answer = self.client.http.send(request, self.deadline).await;
+        // Where it redirects to are its words as well.
+        answer.map_err(|error| self.without(error))
     }
 }

@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::super::{DriverError, ErrorKind, Progress, StepCall};
 use super::client::Session;
 use super::error::ApiError;
-use super::mark::{Effect, Mark};
+use super::mark::{self, Effect, Mark};
 use super::node::{Node, remove, set};
 use super::progress::{begun, done, running};
 use super::state::{State, Verb};
@@ -19,7 +19,7 @@ pub(super) async fn start(
 ) -> Result<Progress, DriverError> {
     let task = call.task_id.to_string();
     if node.maintenance {
-        return Err(in_maintenance(&node));
+        return Err(in_maintenance(session, &node));
     }
     match &node.provision_state {
         State::Available | State::DeployFailed => {}
@@ -35,17 +35,21 @@ pub(super) async fn start(
         State::Deploying | State::DeployWait | State::DeployHold
             if node.instance_uuid.as_deref() == Some(&task) =>
         {
-            return Ok(running(&node));
+            return Ok(running(session, &node));
         }
         State::Enroll | State::Verifying | State::Manageable => {
-            return Err(not_from_here(&node, "it must be prepared first"));
+            return Err(not_from_here(session, &node, "it must be prepared first"));
         }
         State::Active | State::Deploying | State::DeployWait | State::DeployHold => {
             let whose = match &node.instance_uuid {
                 Some(instance) => format!("by instance {instance}; destroy it first"),
                 None => "by nobody known here; destroy it first".to_owned(),
             };
-            return Err(not_from_here(&node, &format!("it is in use {whose}")));
+            return Err(not_from_here(
+                session,
+                &node,
+                &format!("it is in use {whose}"),
+            ));
         }
         State::Inspecting
         | State::InspectWait
@@ -56,7 +60,7 @@ pub(super) async fn start(
         | State::CleanFailed
         | State::Deleting
         | State::Error
-        | State::Other(_) => return Err(not_from_here(&node, "only from available")),
+        | State::Other(_) => return Err(not_from_here(session, &node, "only from available")),
     }
     if node.instance_uuid.is_some() && node.instance_uuid.as_deref() != Some(&task) {
         node = give_back(session, node).await?;
@@ -64,25 +68,16 @@ pub(super) async fn start(
 
     // One act: Ironic refuses it as a whole where an instance is set, whoever set it.
     let mark = Mark::before(call, &node, Verb::Active)?;
-    let operations = vec![
-        set("/instance_uuid", Value::from(task.as_str())),
-        mark.operation()?,
-    ];
+    let claim = vec![set("/instance_uuid", Value::from(task.as_str()))];
     session
-        .patch_node(&node, operations)
+        .leave(&node, mark, claim)
         .await
         .map_err(|error| unclaimed(error, &node))?;
     match session.provision(&node, Verb::Active, config_drive).await {
         Ok(()) => Ok(begun(Verb::Active)),
         Err(error) => {
-            if error.is_refusal() && !error.meaning.transient {
-                // Others may have it: nothing has begun, and nothing will.
-                if let Err(kept) = session
-                    .patch_node(&node, vec![remove("/instance_uuid")])
-                    .await
-                {
-                    tracing::warn!(node = %node.uuid, error = %kept.meaning, "claim of a node not given back");
-                }
+            if error.is_refusal() || error.has_begun_nothing() {
+                session.withdraw(&node, true).await;
             }
             Err(error.into())
         }
@@ -100,28 +95,22 @@ pub(super) async fn poll(
         return Err(not_started(&node));
     };
     match mark.effect(&node) {
-        Effect::Some => {}
-        Effect::Undecided => return Ok(running(&node)),
+        Effect::Undecided => return Ok(running(session, &node)),
         Effect::None => return Err(not_started(&node)),
-    }
-    if node.instance_uuid.as_deref() != Some(&task) {
-        let text = match &node.instance_uuid {
-            Some(other) => format!("somebody else gave it to instance {other} meanwhile"),
-            None => "somebody else released it meanwhile".to_owned(),
-        };
-        return Err(DriverError::permanent(
-            ErrorKind::Failed,
-            format!("{}: {text}", node.provision_state),
-        ));
+        Effect::Unknown if node.instance_uuid.as_deref() != Some(&task) => {
+            return Err(mark::unknown(&node));
+        }
+        // It was asked for, or it would not be asked after: what it came to is where the node is.
+        Effect::Some | Effect::Unknown => {}
     }
     match &node.provision_state {
         State::Active if node.is_settled() => {
             Ok(done(&node, format!("active, as instance {task}")))
         }
         State::Active | State::Deploying | State::DeployWait | State::DeployHold => {
-            Ok(running(&node))
+            Ok(running(session, &node))
         }
-        State::DeployFailed if !node.is_settled() => Ok(running(&node)),
+        State::DeployFailed if !node.is_settled() => Ok(running(session, &node)),
         State::DeployFailed
         | State::Error
         | State::Available
@@ -141,11 +130,10 @@ pub(super) async fn poll(
 }
 
 /// Says that a node in maintenance is left alone: Ironic would say so only after it was claimed.
-pub(super) fn in_maintenance(node: &Node) -> DriverError {
-    let reason = node
-        .maintenance_reason
-        .as_deref()
-        .unwrap_or("no reason is given");
+pub(super) fn in_maintenance(session: Session<'_>, node: &Node) -> DriverError {
+    let reason = node.maintenance_reason.as_ref();
+    let reason = reason.map(|reason| session.told(reason));
+    let reason = reason.unwrap_or_else(|| "no reason is given".to_owned());
     DriverError::permanent(
         ErrorKind::Refused,
         format!("{} is in maintenance: {reason}", node.label()),
@@ -153,10 +141,10 @@ pub(super) fn in_maintenance(node: &Node) -> DriverError {
 }
 
 /// Says why nothing can begin from the node's state.
-pub(super) fn not_from_here(node: &Node, why: &str) -> DriverError {
+pub(super) fn not_from_here(session: Session<'_>, node: &Node, why: &str) -> DriverError {
     let mut text = format!("{} is {}: {why}", node.label(), node.provision_state);
     if let Some(error) = &node.last_error {
-        text.push_str(&format!(" (last error: {error})"));
+        text.push_str(&format!(" (last error: {})", session.told(error)));
     }
     DriverError::permanent(ErrorKind::Refused, text)
 }
@@ -179,7 +167,7 @@ async fn give_back(session: Session<'_>, node: Node) -> Result<Node, DriverError
     if !node.has_deployment_of_ours() {
         let instance = node.instance_uuid.as_deref().unwrap_or_default();
         let why = format!("it is claimed for instance {instance}, which is none of ours");
-        return Err(not_from_here(&node, &why));
+        return Err(not_from_here(session, &node, &why));
     }
     Ok(session
         .patch_node(&node, vec![remove("/instance_uuid")])

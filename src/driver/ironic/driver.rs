@@ -5,18 +5,18 @@ use std::time::Duration;
 use async_trait::async_trait;
 use tokio::time::sleep;
 
-use super::super::http::TrustError;
+use super::super::http::ClientError;
 use super::super::{Driver, DriverError, ErrorKind, Mark as Found, Progress, StepCall};
 use super::client::{Client, Session};
 use super::error::ApiError;
-use super::mark::Effect;
+use super::mark::{self, Effect};
 use super::node::Node;
 use super::options::Options;
 use super::wanted::Wanted;
 use super::work::{Provision, Section, SiteWork, Work};
 use super::{deployment, hardware, identity, release, services, settings};
 use crate::domain::{Policy, StepKind};
-use crate::secret::SecretSource;
+use crate::secret::{Secret, SecretSource};
 
 /// How soon a locked node is looked at again.
 const UNLOCK_PAUSE: Duration = Duration::from_millis(300);
@@ -36,7 +36,7 @@ impl Ironic {
     /// # Errors
     ///
     /// Its certificates cannot be used.
-    pub fn new(options: Options, secrets: SecretSource) -> Result<Self, TrustError> {
+    pub fn new(options: Options, secrets: SecretSource) -> Result<Self, ClientError> {
         Ok(Self {
             client: Client::new(&options, secrets)?,
             options,
@@ -62,6 +62,9 @@ impl Ironic {
         section: Section,
     ) -> Result<Progress, DriverError> {
         let node = known(session, wanted).await??;
+        if let Some(answer) = settings::left_alone(&node) {
+            return answer;
+        }
         let settings = match section {
             Section::Networking => {
                 let ports = session.ports(&node).await?;
@@ -73,22 +76,22 @@ impl Ironic {
         };
         settings::apply(session, node, settings).await
     }
-}
 
-#[async_trait]
-impl Driver for Ironic {
-    fn policy(&self, call: &StepCall) -> Policy {
-        call.policy
+    /// What Ironic may say of the node's management controller that is not to be told: its password. One
+    /// that cannot be had is none that could be recognised; whoever needs it says so.
+    async fn secrets_of(&self, call: &StepCall) -> Vec<Secret> {
+        let node = call.node();
+        let Some((node, reference)) =
+            node.and_then(|node| Some((node, node.oob.credential.as_ref()?)))
+        else {
+            return Vec::new();
+        };
+        let secrets = self.client.secrets();
+        let secret = secrets.read_for_design(reference, &node.name).await;
+        secret.into_iter().collect()
     }
 
-    /// What Ironic has begun goes on whatever becomes of our task, and to abort a deployment is to
-    /// destroy it: that is waited for. Everything else is over with its call.
-    fn interruptible(&self, step: StepKind) -> bool {
-        !matches!(Work::of(step), Ok(Work::Provision(_)))
-    }
-
-    async fn start(&self, call: &StepCall) -> Result<Progress, DriverError> {
-        let session = self.client.session();
+    async fn begin(&self, session: Session<'_>, call: &StepCall) -> Result<Progress, DriverError> {
         let options = &self.options;
         match Work::of(call.step)? {
             Work::Site(work) => self.site(session, work).await,
@@ -117,12 +120,11 @@ impl Driver for Ironic {
         }
     }
 
-    async fn poll(&self, call: &StepCall) -> Result<Progress, DriverError> {
+    async fn follow(&self, session: Session<'_>, call: &StepCall) -> Result<Progress, DriverError> {
         let Work::Provision(work) = Work::of(call.step)? else {
             let over = format!("{} is over with its call", call.step);
             return Err(DriverError::permanent(ErrorKind::Cancelled, over));
         };
-        let session = self.client.session();
         let node = known(session, &Wanted::of(call)?).await;
         let node = node.map_err(ApiError::while_polling)??;
         match work {
@@ -132,29 +134,53 @@ impl Driver for Ironic {
         }
     }
 
-    async fn find(&self, call: &StepCall) -> Result<Found, DriverError> {
-        let Work::Provision(work) = Work::of(call.step)? else {
+    async fn look(&self, session: Session<'_>, call: &StepCall) -> Result<Found, DriverError> {
+        let Work::Provision(_) = Work::of(call.step)? else {
             return Ok(Found::Absent);
         };
-        let session = self.client.session();
         let wanted = Wanted::of(call)?;
         let mut node = known(session, &wanted).await??;
         // A request whose answer was lost may be on its way: what came of it shows when the node is
-        // let go, and what has not shown by then is followed by polls.
+        // let go.
         while is_undecided(call, &node)? && session.has_time_for(UNLOCK_PAUSE) {
             sleep(UNLOCK_PAUSE).await;
             node = known(session, &wanted).await??;
         }
-        let found = match node.mark()?.filter(|mark| mark.is_of(call)) {
-            None => Found::Absent,
-            Some(mark) => match work {
-                // Its polls ask for what was not asked for yet.
-                Provision::Prepare => Found::Present,
-                Provision::Deploy | Provision::Release => mark.found(&node),
-            },
-        };
+        let found = mark::found(call, &node);
         tracing::info!(task_id = %call.task_id, node = %node.uuid, ?found, "mark looked for");
-        Ok(found)
+        found
+    }
+}
+
+#[async_trait]
+impl Driver for Ironic {
+    fn policy(&self, call: &StepCall) -> Policy {
+        call.policy
+    }
+
+    /// What Ironic has begun goes on whatever becomes of our task, and to abort a deployment is to
+    /// destroy it: that is waited for. Everything else is over with its call.
+    fn interruptible(&self, step: StepKind) -> bool {
+        !matches!(Work::of(step), Ok(Work::Provision(_)))
+    }
+
+    async fn start(&self, call: &StepCall) -> Result<Progress, DriverError> {
+        let secrets = self.secrets_of(call).await;
+        let session = self.client.session(&secrets);
+        session.without_secrets(self.begin(session, call).await)
+    }
+
+    async fn poll(&self, call: &StepCall) -> Result<Progress, DriverError> {
+        let secrets = self.secrets_of(call).await;
+        let session = self.client.session(&secrets);
+        session.without_secrets(self.follow(session, call).await)
+    }
+
+    async fn find(&self, call: &StepCall) -> Result<Found, DriverError> {
+        let secrets = self.secrets_of(call).await;
+        let session = self.client.session(&secrets);
+        let found = self.look(session, call).await;
+        found.map_err(|error| session.without(error))
     }
 
     async fn cancel(&self, _call: &StepCall) -> Result<(), DriverError> {

@@ -5,10 +5,10 @@ use serde_json::{Map, Value};
 use super::super::{DriverError, ErrorKind};
 use super::options::Enrolment;
 use crate::domain::site::Oob;
-use crate::secret::{Secret, SecretSource};
+use crate::secret::SecretSource;
 
-/// The parameters of a hardware type for a node of the design, and the secret among them. Of a type that this driver does not
-/// know, none: they are set in Ironic.
+/// The parameters of a hardware type for a node of the design, its password among them. Of a type that
+/// this driver does not know, none: they are set in Ironic.
 ///
 /// # Errors
 ///
@@ -19,10 +19,10 @@ pub(super) async fn of(
     hardware_type: &str,
     enrolment: &Enrolment,
     secrets: &SecretSource,
-) -> Result<(Map<String, Value>, Option<Secret>), DriverError> {
+) -> Result<Map<String, Value>, DriverError> {
     let prefix = match hardware_type {
         "redfish" | "ipmi" => hardware_type,
-        _other => return Ok((Map::new(), None)),
+        _other => return Ok(Map::new()),
     };
     let Some(address) = &oob.address else {
         return Err(DriverError::permanent(
@@ -63,11 +63,11 @@ pub(super) async fn of(
         say("username", account);
     }
     let Some(reference) = &oob.credential else {
-        return Ok((info, None));
+        return Ok(info);
     };
     let secret = secrets.read_for_design(reference, node).await?;
     info.insert(format!("{prefix}_password"), Value::from(secret.expose()));
-    Ok((info, Some(secret)))
+    Ok(info)
 }
 
 #[cfg(test)]
@@ -94,7 +94,7 @@ mod tests {
             };
             of("n1", &oob, "redfish", &Enrolment::default(), &secrets).await
         };
-        let (info, _) = told("secret://bmc").await.unwrap();
+        let info = told("secret://bmc").await.unwrap();
         assert_eq!(info["redfish_password"], "hunter2");
         let error = told("secret://ironic").await.unwrap_err();
         assert_eq!((error.kind, error.not_sent), (ErrorKind::Refused, true));

@@ -21,8 +21,8 @@ pub(super) struct ApiError {
     pub(super) status: Option<StatusCode>,
     /// What it means.
     pub(super) meaning: DriverError,
-    /// Ironic itself says that what was asked for is not there, and no proxy before it.
-    missing: bool,
+    /// Ironic itself says so, and no proxy before it.
+    by_ironic: bool,
 }
 
 impl ApiError {
@@ -43,14 +43,14 @@ impl ApiError {
         }
         Self {
             status: Some(status),
-            missing: status == StatusCode::NOT_FOUND && is_ironics(body),
+            by_ironic: is_ironics(body),
             meaning: meaning.within(&format!("Ironic at {place}")),
         }
     }
 
     /// What was asked for is not there.
     pub(super) fn is_missing(&self) -> bool {
-        self.missing
+        self.by_ironic && self.status == Some(StatusCode::NOT_FOUND)
     }
 
     /// Somebody else has what was asked for, and keeps it.
@@ -58,9 +58,16 @@ impl ApiError {
         self.status == Some(StatusCode::CONFLICT) && !self.meaning.transient
     }
 
-    /// Ironic looked at what was asked and will not do it; nothing has begun.
+    /// Ironic looked at what was asked and will not do it; nothing has begun. What a proxy says that
+    /// stands before it is no word on what Ironic did.
     pub(super) fn is_refusal(&self) -> bool {
-        self.status.is_some_and(|status| status.is_client_error())
+        self.by_ironic && self.status.is_some_and(|status| status.is_client_error())
+    }
+
+    /// Nothing has begun, and the same may be asked for again: it never got there, or Ironic itself had
+    /// no time or nobody for it.
+    pub(super) fn has_begun_nothing(&self) -> bool {
+        self.meaning.not_sent || (self.by_ironic && self.meaning.kind == ErrorKind::Busy)
     }
 
     /// As a poll tells it: whatever keeps us from asking says nothing about the work itself.
@@ -77,7 +84,7 @@ impl From<DriverError> for ApiError {
         Self {
             status: None,
             meaning,
-            missing: false,
+            by_ironic: false,
         }
     }
 }
@@ -140,6 +147,22 @@ mod tests {
             taken.meaning.message,
             "Ironic at ironic:6385: answered 409 Conflict: Node 447af31e is associated with instance 11111111."
         );
+    }
+
+    #[test]
+    fn a_proxy_has_no_word_on_what_ironic_did() {
+        const FULL: &str = r#"{"error_message": "{\"faultcode\": \"Server\", \"faultstring\": \"Requested action cannot be performed due to lack of free conductor workers.\", \"debuginfo\": null}"}"#;
+        const PROXY: &str = "<html><body><h1>503 Service Unavailable</h1></body></html>";
+        let full = error(503, FULL);
+        assert!(full.meaning.transient && full.has_begun_nothing());
+        let proxy = error(503, PROXY);
+        assert!(proxy.meaning.transient && !proxy.has_begun_nothing());
+        assert!(error(409, LOCKED).has_begun_nothing());
+        assert!(error(400, TAKEN).is_refusal());
+        for status in [400, 404, 409, 429] {
+            let error = error(status, PROXY);
+            assert!(!error.is_refusal() && !error.has_begun_nothing() && !error.is_missing());
+        }
     }
 
     #[test]

@@ -7,7 +7,7 @@
 use super::super::{DriverError, ErrorKind, Progress, StepCall};
 use super::client::Session;
 use super::deployment::{in_maintenance, not_from_here, not_started};
-use super::mark::{Effect, Mark};
+use super::mark::{self, Effect, Mark};
 use super::node::Node;
 use super::progress::{begun, done, running};
 use super::state::{State, Verb};
@@ -34,7 +34,7 @@ pub(super) async fn start(
         | State::InspectWait
         | State::Cleaning
         | State::CleanWait => {
-            let error = not_from_here(&node, "somebody else is working on it");
+            let error = not_from_here(session, &node, "somebody else is working on it");
             return Err(DriverError {
                 kind: ErrorKind::Busy,
                 transient: true,
@@ -42,14 +42,26 @@ pub(super) async fn start(
             });
         }
         State::Deploying | State::DeployWait | State::DeployHold | State::DeployFailed => {
-            return Err(not_from_here(&node, "it is in use; destroy it first"));
+            return Err(not_from_here(
+                session,
+                &node,
+                "it is in use; destroy it first",
+            ));
         }
         State::CleanHold | State::Deleting | State::Error | State::Other(_) => {
-            return Err(not_from_here(&node, "an operator of Ironic must see to it"));
+            return Err(not_from_here(
+                session,
+                &node,
+                "an operator of Ironic must see to it",
+            ));
         }
     };
+    if let Some(instance) = node.claimed_by_others() {
+        let why = format!("it is claimed for instance {instance}, which is none of ours");
+        return Err(not_from_here(session, &node, &why));
+    }
     if node.maintenance {
-        return Err(in_maintenance(&node));
+        return Err(in_maintenance(session, &node));
     }
     ask(session, call, &node, verb).await
 }
@@ -66,12 +78,13 @@ pub(super) async fn poll(
     };
     match mark.effect(&node) {
         Effect::Some => {}
-        Effect::Undecided => return Ok(running(&node)),
+        Effect::Undecided => return Ok(running(session, &node)),
         // Whoever left the mark did not get to ask.
         Effect::None => return ask(session, call, &node, mark.verb).await,
+        Effect::Unknown => return Err(mark::unknown(&node)),
     }
     if !node.is_settled() {
-        return Ok(running(&node));
+        return Ok(running(session, &node));
     }
     match (&node.provision_state, mark.verb) {
         (State::Available, _) => Ok(done(&node, "available")),
@@ -100,7 +113,7 @@ pub(super) async fn poll(
             | State::DeployHold
             | State::Deleting,
             _,
-        ) => Ok(running(&node)),
+        ) => Ok(running(session, &node)),
     }
 }
 
@@ -119,7 +132,7 @@ async fn ask(
     verb: Verb,
 ) -> Result<Progress, DriverError> {
     let mark = Mark::before(call, node, verb)?;
-    session.patch_node(node, vec![mark.operation()?]).await?;
+    session.leave(node, mark, Vec::new()).await?;
     session.provision(node, verb, None).await?;
     Ok(begun(verb))
 }

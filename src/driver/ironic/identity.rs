@@ -3,7 +3,6 @@
 use serde::Deserialize;
 use serde_json::{Map, json};
 
-use super::super::device_error::device_text;
 use super::super::{DriverError, ErrorKind, Progress, StepCall, StepReport};
 use super::client::Session;
 use super::driver_info;
@@ -12,7 +11,7 @@ use super::node::Node;
 use super::options::Enrolment;
 use super::progress::done;
 use super::wanted::Wanted;
-use crate::secret::{Secret, SecretSource};
+use crate::secret::SecretSource;
 
 #[derive(Deserialize)]
 struct Ports {
@@ -134,7 +133,7 @@ async fn enrol(
             )));
         }
     };
-    let (driver_info, secret) =
+    let driver_info =
         driver_info::of(wanted.name, wanted.oob(), hardware_type, enrolment, secrets).await?;
     let body = json!({
         "name": wanted.name,
@@ -150,13 +149,7 @@ async fn enrol(
             Some(node) => node,
             None => return Err(error.into()),
         },
-        Err(error) => {
-            // It may repeat what it was sent.
-            let secrets: Vec<&Secret> = secret.iter().collect();
-            let mut error = error.meaning;
-            error.message = device_text(&error.message, &secrets);
-            return Err(error);
-        }
+        Err(error) => return Err(error.into()),
     };
     let ports = session.ports(&node).await?;
     session.ensure_boot_port(wanted, &node, &ports).await?;

@@ -1,3 +1,5 @@
+//! What a mark says of its request, by itself and in every history of a node that we can think of.
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -43,20 +45,57 @@ fn marked(call: &StepCall, on: &Node, verb: Verb) -> Value {
 }
 
 #[test]
-fn a_request_that_was_never_sent_is_told_from_one_that_had_its_effect() {
+fn a_mark_of_a_version_that_noted_no_state_is_judged_by_its_moment() {
     let deploy = call(StepKind::DeployNode);
-    let extra = marked(&deploy, &node(BEFORE, None, json!({})), Verb::Active);
-    for (updated, reservation, found) in [
-        (BEFORE, None, Found::Absent),
-        (BEFORE, Some("conductor"), Found::Present),
-        (AFTER, None, Found::Present),
-        (AFTER, Some("conductor"), Found::Present),
-    ] {
-        let node = node(updated, reservation, extra.clone());
-        let mark = node.mark().unwrap().unwrap();
-        assert!(mark.is_of(&deploy) && !mark.is_of(&call(StepKind::DeployNode)));
-        assert_eq!(mark.found(&node), found, "{updated} {reservation:?}");
+    let task = deploy.task_id.to_string();
+    let mark = json!({"task": task, "step": "deploy_node", "verb": "active", "since": BEFORE, "deployment": task});
+    for (updated, absent) in [(BEFORE, true), (AFTER, false)] {
+        let mut node = node(updated, None, json!({"drydock": mark}));
+        node.instance_uuid = Some(task.clone());
+        if !absent {
+            node.provision_state = State::Active;
+        }
+        let found = found(&deploy, &node).unwrap();
+        assert_eq!(found == Found::Absent, absent);
     }
+}
+
+#[test]
+fn a_mark_is_left_in_a_moment_of_its_own() {
+    let deploy = call(StepKind::DeployNode);
+    for (since, updated, told) in [
+        (
+            Some("2026-11-22T15:07:01+00:00"),
+            "2026-11-22T15:07:01+00:00",
+            false,
+        ),
+        (
+            Some("2026-11-22T15:07:01+00:00"),
+            "2026-11-22T15:07:02+00:00",
+            true,
+        ),
+        (Some(BEFORE), "2026-11-22T15:07:01.600001+00:00", true),
+        (None, "2026-11-22T15:07:01+00:00", true),
+    ] {
+        let mut node = node(BEFORE, None, json!({}));
+        node.provision_updated_at = since.map(str::to_owned);
+        let mark = Mark::before(&deploy, &node, Verb::Active).unwrap();
+        node.updated_at = Some(updated.to_owned());
+        assert_eq!(
+            mark.has_a_moment_of_its_own(&node),
+            told,
+            "{since:?} {updated}"
+        );
+    }
+}
+
+#[test]
+fn a_claim_without_its_mark_is_not_taken_for_nothing() {
+    let deploy = call(StepKind::DeployNode);
+    let mut node = node(BEFORE, None, json!({}));
+    assert_eq!(found(&deploy, &node).unwrap(), Found::Absent);
+    node.instance_uuid = Some(deploy.task_id.to_string());
+    assert!(!found(&deploy, &node).unwrap_err().transient);
 }
 
 #[test]

@@ -13,6 +13,8 @@ mod microversion;
 
 mod error;
 
+mod keystone;
+
 mod client;
 
 mod state;
@@ -46,4 +48,4 @@ mod options;
 mod driver;
 
 pub use driver::Ironic;
-pub use options::{Authentication, Enrolment, Images, Options};
+pub use options::{Authentication, Enrolment, Images, Login, Options, Scope};

@@ -1,5 +1,6 @@
 //! A node as Ironic shows it.
 
+use std::fmt;
 use std::time::Duration;
 
 use serde::Deserialize;
@@ -17,6 +18,9 @@ use crate::domain::Timestamp;
 /// What is asked for of a node: everything that a decision here rests on.
 const FIELDS: &str = "uuid,name,driver,provision_state,target_provision_state,provision_updated_at,power_state,\
 last_error,reservation,instance_uuid,instance_info,extra,maintenance,maintenance_reason,deploy_step,clean_step";
+
+/// What Ironic notes on a node that it put back where it was for want of a worker. It has no code for it.
+const NO_WORKER: &str = "No free conductor workers";
 
 /// How soon a node is asked after again: at first often, to see every state; later seldom, so that
 /// hundreds of nodes that take minutes each do not keep Ironic from working.
@@ -37,7 +41,7 @@ pub(super) struct Node {
     /// When the provision state last changed: what tells one stay in a state from the next.
     pub(super) provision_updated_at: Option<String>,
     pub(super) power_state: Option<String>,
-    pub(super) last_error: Option<String>,
+    pub(super) last_error: Option<Said>,
     /// The conductor that has it locked.
     pub(super) reservation: Option<String>,
     pub(super) instance_uuid: Option<String>,
@@ -49,11 +53,25 @@ pub(super) struct Node {
     pub(super) extra: Map<String, Value>,
     #[serde(default)]
     pub(super) maintenance: bool,
-    pub(super) maintenance_reason: Option<String>,
+    pub(super) maintenance_reason: Option<Said>,
     #[serde(default)]
     pub(super) deploy_step: Map<String, Value>,
     #[serde(default)]
     pub(super) clean_step: Map<String, Value>,
+    /// When anything of it last changed.
+    pub(super) updated_at: Option<String>,
+}
+
+/// Words of Ironic or of what it talks to, which are told by [`Session::told`] alone: a password may be
+/// among them.
+#[derive(Clone, PartialEq, Eq, Deserialize)]
+#[serde(transparent)]
+pub(super) struct Said(pub(super) String);
+
+impl fmt::Debug for Said {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Said(..)")
+    }
 }
 
 impl Node {
@@ -78,6 +96,19 @@ impl Node {
         let mark = self.mark().ok().flatten();
         let instance = self.instance_uuid.as_deref();
         instance.is_some() && mark.is_some_and(|mark| mark.deployment() == instance)
+    }
+
+    /// Whether Ironic put it back where it was because no conductor had a worker for it. It forgets the
+    /// reason with the next work that it begins.
+    pub(super) fn lacked_a_worker(&self) -> bool {
+        let error = self.last_error.as_ref();
+        error.is_some_and(|error| error.0.contains(NO_WORKER))
+    }
+
+    /// The instance that somebody else has claimed it for.
+    pub(super) fn claimed_by_others(&self) -> Option<&str> {
+        let instance = self.instance_uuid.as_deref();
+        instance.filter(|_| !self.has_deployment_of_ours())
     }
 
     /// How it is called, for operators.

@@ -44,6 +44,37 @@ pub enum Authentication {
     },
     /// A token of Keystone, made elsewhere: `auth_strategy = keystone`.
     Token(SecretReference),
+    /// A token of Keystone that is made for it.
+    Keystone(Login),
+}
+
+/// How a token of Keystone is made.
+#[derive(Clone, Debug)]
+pub struct Login {
+    /// Where the API is, with its version: `https://keystone.example:5000/v3`.
+    pub endpoint: Url,
+    /// The user.
+    pub username: String,
+    /// The name of the user's domain.
+    pub user_domain: String,
+    /// The password.
+    pub password: SecretReference,
+    /// What the token is for.
+    pub scope: Scope,
+}
+
+/// What a token of Keystone is for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Scope {
+    /// The whole system.
+    System,
+    /// A project, by its name and that of its domain.
+    Project {
+        /// The project's.
+        name: String,
+        /// The domain's.
+        domain: String,
+    },
 }
 
 /// How nodes are made known to Ironic.

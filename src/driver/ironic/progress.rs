@@ -5,12 +5,11 @@ use std::time::Duration;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::super::device_error::device_text;
 use super::super::{DriverError, ErrorKind, Progress, StepReport};
 use super::client::Session;
 use super::mark::Mark;
 use super::microversion::Microversion;
-use super::node::Node;
+use super::node::{Node, Said};
 use super::state::Verb;
 
 /// When work that has begun is first asked after.
@@ -20,8 +19,8 @@ const FIRST_POLL: Duration = Duration::from_millis(400);
 const HISTORY_ENTRIES: &str = "50";
 
 /// Work that goes on.
-pub(super) fn running(node: &Node) -> Progress {
-    running_with(node, describe(node))
+pub(super) fn running(session: Session<'_>, node: &Node) -> Progress {
+    running_with(node, describe(session, node))
 }
 
 /// Work that goes on, told in other words.
@@ -67,7 +66,7 @@ pub(super) fn facts(node: &Node) -> Map<String, Value> {
 }
 
 /// Where a node is, as in `deploying (deploy.write_image), then active`.
-fn describe(node: &Node) -> String {
+fn describe(session: Session<'_>, node: &Node) -> String {
     let mut text = node.provision_state.to_string();
     for step in [&node.deploy_step, &node.clean_step] {
         let part = |key: &str| step.get(key).and_then(Value::as_str);
@@ -84,7 +83,7 @@ fn describe(node: &Node) -> String {
     }
     if let Some(error) = &node.last_error {
         text.push_str(": ");
-        text.push_str(&device_text(error, &[]));
+        text.push_str(&session.told(error));
     }
     text
 }
@@ -98,7 +97,7 @@ struct History {
 struct Entry {
     created_at: String,
     severity: String,
-    event: String,
+    event: Said,
 }
 
 impl Session<'_> {
@@ -111,7 +110,7 @@ impl Session<'_> {
         };
         let reason = reason.map_or_else(
             || "Ironic gives no reason".to_owned(),
-            |reason| device_text(&reason, &[]),
+            |reason| self.told(&reason),
         );
         DriverError::permanent(
             ErrorKind::Failed,
@@ -119,7 +118,7 @@ impl Session<'_> {
         )
     }
 
-    async fn last_in_history(&self, node: &Node, mark: Option<&Mark>) -> Option<String> {
+    async fn last_in_history(&self, node: &Node, mark: Option<&Mark>) -> Option<Said> {
         // The failure is told in any case; what cannot be read of it is only missing from the words.
         let version = self.version().await.ok()?;
         if version < Microversion::HISTORY {

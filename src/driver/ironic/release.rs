@@ -3,7 +3,7 @@
 use super::super::{DriverError, ErrorKind, Progress, StepCall};
 use super::client::Session;
 use super::deployment::{in_maintenance, not_from_here, not_started};
-use super::mark::{Effect, Mark};
+use super::mark::{self, Effect, Mark};
 use super::node::{Node, remove};
 use super::progress::{begun, done, running};
 use super::state::{State, Verb};
@@ -30,7 +30,7 @@ pub(super) async fn start(
         | State::DeployHold
         | State::Error => {}
         // Whoever asked for it: it ends as we want it.
-        State::Deleting | State::Cleaning | State::CleanWait => return Ok(running(&node)),
+        State::Deleting | State::Cleaning | State::CleanWait => return Ok(running(session, &node)),
         State::Available
         | State::Manageable
         | State::Enroll
@@ -38,7 +38,11 @@ pub(super) async fn start(
         | State::Inspecting
         | State::InspectWait
         | State::Deploying => {
-            let error = not_from_here(&node, "it must come to rest before it can be released");
+            let error = not_from_here(
+                session,
+                &node,
+                "it must come to rest before it can be released",
+            );
             return Err(DriverError {
                 kind: ErrorKind::Busy,
                 transient: true,
@@ -46,11 +50,15 @@ pub(super) async fn start(
             });
         }
         State::InspectFailed | State::CleanFailed | State::CleanHold | State::Other(_) => {
-            return Err(not_from_here(&node, "an operator of Ironic must see to it"));
+            return Err(not_from_here(
+                session,
+                &node,
+                "an operator of Ironic must see to it",
+            ));
         }
     }
     if node.maintenance {
-        return Err(in_maintenance(&node));
+        return Err(in_maintenance(session, &node));
     }
     if let Some(instance) = &node.instance_uuid
         && !node.has_deployment_of_ours()
@@ -58,12 +66,19 @@ pub(super) async fn start(
         let why = format!(
             "instance {instance} was not deployed from here and is not destroyed from here; take instance_uuid off the node first"
         );
-        return Err(not_from_here(&node, &why));
+        return Err(not_from_here(session, &node, &why));
     }
     let mark = Mark::before(call, &node, Verb::Deleted)?;
-    session.patch_node(&node, vec![mark.operation()?]).await?;
-    session.provision(&node, Verb::Deleted, None).await?;
-    Ok(begun(Verb::Deleted))
+    session.leave(&node, mark, Vec::new()).await?;
+    match session.provision(&node, Verb::Deleted, None).await {
+        Ok(()) => Ok(begun(Verb::Deleted)),
+        Err(error) => {
+            if error.is_refusal() || error.has_begun_nothing() {
+                session.withdraw(&node, false).await;
+            }
+            Err(error.into())
+        }
+    }
 }
 
 /// Asks how the release goes. Also of one that others began: what counts is where it ends.
@@ -75,11 +90,14 @@ pub(super) async fn poll(
     let mark = node.mark()?.filter(|mark| mark.is_of(call));
     match mark.as_ref().map(|mark| mark.effect(&node)) {
         None | Some(Effect::Some) => {}
-        Some(Effect::Undecided) => return Ok(running(&node)),
+        Some(Effect::Undecided) => return Ok(running(session, &node)),
         Some(Effect::None) => return Err(not_started(&node)),
+        // A release that failed again is told with its reason.
+        Some(Effect::Unknown) if node.provision_state == State::Error => {}
+        Some(Effect::Unknown) => return Err(mark::unknown(&node)),
     }
     if !node.is_settled() {
-        return Ok(running(&node));
+        return Ok(running(session, &node));
     }
     match &node.provision_state {
         State::Available | State::Manageable | State::Enroll => Ok(done(
@@ -87,7 +105,7 @@ pub(super) async fn poll(
             format!("released, now {}", node.provision_state),
         )),
         State::Deleting | State::Cleaning | State::CleanWait | State::CleanHold => {
-            Ok(running(&node))
+            Ok(running(session, &node))
         }
         State::Active | State::Deploying | State::DeployWait | State::DeployHold
             if mark.is_none() =>

@@ -30,11 +30,19 @@ impl Bmc {
     /// The management controller of a node.
     pub(super) fn of(node: &Node) -> Result<Self, DriverError> {
         let access = Access::to(node)?;
+        let system_id = node.oob.parameters.get(SYSTEM_ID).cloned();
+        // These would lead elsewhere in any path.
+        if system_id
+            .as_deref()
+            .is_some_and(|id| matches!(id, "" | "." | ".."))
+        {
+            return Err(unusable("the design's `oob.system_id` names no system"));
+        }
         Ok(Self {
             endpoint: endpoint(access.address)?,
             account: access.account.to_owned(),
             credential: access.credential.clone(),
-            system_id: node.oob.parameters.get(SYSTEM_ID).cloned(),
+            system_id,
         })
     }
 }
@@ -71,6 +79,29 @@ fn endpoint(address: &str) -> Result<Url, DriverError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_id_is_none_that_leads_elsewhere() {
+        let mut oob = crate::domain::site::Oob {
+            address: Some("10.0.0.1".to_owned()),
+            account: Some("operator".to_owned()),
+            credential: Some("secret://bmc".parse().unwrap()),
+            ..Default::default()
+        };
+        for (id, suits) in [
+            ("System.Embedded.1", true),
+            ("..", false),
+            (".", false),
+            ("", false),
+        ] {
+            oob.parameters.insert(SYSTEM_ID.to_owned(), id.to_owned());
+            let node = Node {
+                oob: std::sync::Arc::new(oob.clone()),
+                ..Node::default()
+            };
+            assert_eq!(Bmc::of(&node).is_ok(), suits, "{id}");
+        }
+    }
 
     #[test]
     fn addresses_become_endpoints() {

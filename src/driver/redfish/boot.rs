@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::service::Service;
+use super::service::{Resource, Service};
+use crate::driver::device_error::device_text;
 use crate::driver::{DriverError, Progress, StepReport};
 
 /// What is booted from.
@@ -22,31 +23,45 @@ pub(super) async fn set_network(service: &mut Service<'_>) -> Result<Progress, D
         return Err(service.unsuited("cannot set what the node boots from"));
     }
     if is_set_once(boot) {
-        return Ok(done(boot));
+        return Ok(done(service, boot));
     }
     let offered = boot["BootSourceOverrideTarget@Redfish.AllowableValues"].as_array();
     if offered.is_some_and(|offered| !offered.iter().any(|target| target == PXE)) {
         return Err(service.unsuited("does not offer to boot the node from the network"));
     }
-    let mut change = json!({
-        "BootSourceOverrideTarget": PXE,
-        "BootSourceOverrideEnabled": "Once",
-    });
-    // Some firmwares fall back to legacy boot when the mode is left out.
-    if let Some(mode) = boot["BootSourceOverrideMode"].as_str() {
-        change["BootSourceOverrideMode"] = mode.into();
-    }
-    let set = service.patch(&system, &json!({ "Boot": change })).await;
-    set.map_err(|error| error.within("set the boot device"))?;
+    set(service, &system).await?;
 
     let after = service.get(&system.path).await?;
     if is_set(&after.body["Boot"]) {
-        return Ok(done(&after.body["Boot"]));
+        return Ok(done(service, &after.body["Boot"]));
     }
     Ok(Progress::Running {
         poll_after: READ_AGAIN,
         message: Some("the BMC has taken the boot device and does not show it yet".to_owned()),
     })
+}
+
+/// Sets the boot device anew on a node that has used it up and is off: an earlier cycle of its power, by
+/// another process, may have booted it. A BMC that shows it is not asked for anything.
+pub(super) async fn keep(service: &mut Service<'_>, system: &Resource) -> Result<(), DriverError> {
+    let boot = &system.body["Boot"];
+    if boot["BootSourceOverrideTarget"].is_null() || is_set(boot) {
+        return Ok(());
+    }
+    set(service, system).await
+}
+
+async fn set(service: &mut Service<'_>, system: &Resource) -> Result<(), DriverError> {
+    let mut change = json!({
+        "BootSourceOverrideTarget": PXE,
+        "BootSourceOverrideEnabled": "Once",
+    });
+    // Some firmwares fall back to legacy boot when the mode is left out.
+    if let Some(mode) = system.body["Boot"]["BootSourceOverrideMode"].as_str() {
+        change["BootSourceOverrideMode"] = mode.into();
+    }
+    let set = service.patch(system, &json!({ "Boot": change })).await;
+    set.map_err(|error| error.within("set the boot device"))
 }
 
 fn is_set(boot: &Value) -> bool {
@@ -57,8 +72,9 @@ fn is_set_once(boot: &Value) -> bool {
     is_set(boot) && boot["BootSourceOverrideEnabled"] == "Once"
 }
 
-fn done(boot: &Value) -> Progress {
+fn done(service: &Service<'_>, boot: &Value) -> Progress {
     let mode = boot["BootSourceOverrideMode"].as_str();
+    let mode = mode.map(|mode| device_text(mode, &service.secrets()));
     let mode = mode.map(|mode| format!(", {mode}")).unwrap_or_default();
     let how_long = if is_set_once(boot) {
         "next time"

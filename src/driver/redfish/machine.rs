@@ -33,14 +33,16 @@ pub(super) async fn read(service: &mut Service<'_>) -> Result<Progress, DriverEr
         ("health", "/Status/Health"),
         ("boot_mode", "/Boot/BootSourceOverrideMode"),
     ] {
-        let value = system.body.pointer(pointer).and_then(text);
+        let value = system.body.pointer(pointer);
+        let value = value.and_then(|value| text(service, value));
         machine.extend(value.map(|value| (name.to_owned(), value.into())));
     }
     let mut unread = Vec::new();
     if let Some(path) = links(&system.body["Links"]["ManagedBy"]).first() {
         match optional(service.get(path).await)? {
             Ok(manager) => {
-                let version = manager.body.get("FirmwareVersion").and_then(text);
+                let version = manager.body.get("FirmwareVersion");
+                let version = version.and_then(|version| text(service, version));
                 machine.extend(version.map(|version| ("bmc_firmware".to_owned(), version.into())));
             }
             Err(error) => unread.push(format!("manager: {error}")),
@@ -76,7 +78,8 @@ async fn interfaces(service: &mut Service<'_>, path: &str) -> Result<Vec<String>
     let mut addresses = Vec::new();
     for path in members.iter().take(MAX_INTERFACES) {
         let interface = service.get(path).await?;
-        addresses.extend(interface.body.get("MACAddress").and_then(text));
+        let address = interface.body.get("MACAddress");
+        addresses.extend(address.and_then(|address| text(service, address)));
     }
     Ok(addresses)
 }
@@ -106,8 +109,8 @@ const fn ends_the_step(kind: ErrorKind) -> bool {
 }
 
 /// The text of a value, made fit to be shown and kept; none where there is none.
-fn text(value: &Value) -> Option<String> {
-    let mut text = device_text(value.as_str()?, &[]);
+fn text(service: &Service<'_>, value: &Value) -> Option<String> {
+    let mut text = device_text(value.as_str()?, &service.secrets());
     text.truncate(text.floor_char_boundary(MAX_VALUE_BYTES));
     (!text.is_empty()).then_some(text)
 }

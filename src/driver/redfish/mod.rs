@@ -17,7 +17,7 @@ use tokio::time::Instant;
 use self::bmc::Bmc;
 use self::service::{Known, Resource, Service};
 use super::bmc::{Bmcs, Change, Limits, Power, Protocol, Session};
-use super::http::{Client, TrustError};
+use super::http::{Client, ClientError};
 use super::turns::Turns;
 use super::{Driver, DriverError, Progress};
 use crate::domain::inventory::Node;
@@ -46,7 +46,7 @@ pub fn driver(
     options: &RedfishOptions,
     secrets: SecretSource,
     turns: Arc<Turns>,
-) -> Result<Arc<dyn Driver>, TrustError> {
+) -> Result<Arc<dyn Driver>, ClientError> {
     let redfish = Redfish {
         client: Client::new(options.authorities.as_deref())?,
         known: Known::default(),
@@ -112,6 +112,14 @@ impl Session for Conversation<'_> {
         boot::set_network(&mut self.service).await
     }
 
+    async fn keep_network_boot(&mut self) -> Result<(), DriverError> {
+        let system = match &self.system {
+            Some(system) => system,
+            None => self.system.insert(self.service.system().await?),
+        };
+        boot::keep(&mut self.service, system).await
+    }
+
     async fn power(&mut self) -> Result<Power, DriverError> {
         let system = self.service.system().await?;
         let power = power::of(&system);
@@ -126,5 +134,9 @@ impl Session for Conversation<'_> {
             None => self.service.system().await?,
         };
         power::switch(&mut self.service, &system, change).await
+    }
+
+    fn secrets(&self) -> Vec<&Secret> {
+        self.service.secrets()
     }
 }

@@ -13,13 +13,14 @@ use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use http::header::{AUTHORIZATION, ETAG, IF_MATCH};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
-use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use reqwest::Url;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use super::bmc::Bmc;
 use super::refusal;
+use crate::driver::device_error::device_text;
 use crate::driver::http::{Answer, Client, Request, place};
 use crate::driver::{DriverError, ErrorKind};
 use crate::secret::Secret;
@@ -29,6 +30,14 @@ const ROOT: &str = "/redfish/v1/";
 
 /// Carries the token of a session.
 const TOKEN: HeaderName = HeaderName::from_static("x-auth-token");
+
+/// What an id may not hold as it is in a path: all but the characters that RFC 3986 leaves to names. BMCs
+/// compare what is escaped without need with what they call their systems, as in `System.Embedded.1`.
+const NOT_IN_A_NAME: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'.')
+    .remove(b'_')
+    .remove(b'~');
 
 /// BMCs beyond which the memory of them begins anew. Nothing but requests is lost with it.
 const MAX_KNOWN: usize = 16 * 1024;
@@ -49,7 +58,7 @@ struct Landmarks {
     /// The only system, once it was looked for.
     only_system: Option<String>,
     /// The token of our session.
-    token: Option<HeaderValue>,
+    token: Option<Secret>,
 }
 
 /// A service, for the time of one driver call.
@@ -58,8 +67,8 @@ pub(super) struct Service<'a> {
     known: &'a Known,
     bmc: &'a Bmc,
     password: &'a Secret,
-    /// The header for those that have no sessions.
-    basic: Secret,
+    /// The token of the session, the present one and those before it in this call.
+    tokens: Vec<Secret>,
     landmarks: Landmarks,
     deadline: Instant,
 }
@@ -84,14 +93,12 @@ impl<'a> Service<'a> {
         password: &'a Secret,
         deadline: Instant,
     ) -> Result<Self, DriverError> {
-        let pair = Secret::new(format!("{}:{}", bmc.account, password.expose()));
-        let basic = Secret::new(format!("Basic {}", BASE64_STANDARD.encode(pair.expose())));
         let mut service = Self {
             client,
             known,
             bmc,
             password,
-            basic,
+            tokens: Vec::new(),
             landmarks: Landmarks {
                 systems: String::new(),
                 sessions: None,
@@ -101,7 +108,10 @@ impl<'a> Service<'a> {
             deadline,
         };
         match known.get(bmc) {
-            Some(landmarks) => service.landmarks = landmarks,
+            Some(landmarks) => {
+                service.tokens.extend(landmarks.token.clone());
+                service.landmarks = landmarks;
+            }
             None => service.look_around().await?,
         }
         if service.landmarks.token.is_none() {
@@ -113,8 +123,7 @@ impl<'a> Service<'a> {
     /// The system that is the node.
     pub(super) async fn system(&mut self) -> Result<Resource, DriverError> {
         if let Some(id) = &self.bmc.system_id {
-            let id = utf8_percent_encode(id, NON_ALPHANUMERIC);
-            let path = format!("{}/{id}", self.landmarks.systems.trim_end_matches('/'));
+            let path = path_of(&self.landmarks.systems, id);
             return self.get(&path).await.map_err(|error| {
                 if error.kind == ErrorKind::Refused {
                     return error.within("the design's `oob.system_id` names no system");
@@ -154,8 +163,9 @@ impl<'a> Service<'a> {
             DriverError::permanent(
                 ErrorKind::Protocol,
                 format!(
-                    "{} answers with what is no JSON object at {path}",
-                    self.place()
+                    "{} answers with what is no JSON object at {}",
+                    self.place(),
+                    device_text(path, &self.secrets())
                 ),
             )
         })?;
@@ -200,6 +210,12 @@ impl<'a> Service<'a> {
         format!("BMC {}", place(&self.bmc.endpoint))
     }
 
+    /// What the service was sent and must not be told of.
+    pub(super) fn secrets(&self) -> Vec<&Secret> {
+        let tokens = self.tokens.iter();
+        tokens.chain(std::iter::once(self.password)).collect()
+    }
+
     /// An error that says what about the BMC does not suit us.
     pub(super) fn unsuited(&self, what: &str) -> DriverError {
         DriverError::permanent(ErrorKind::Unsupported, format!("{} {what}", self.place()))
@@ -235,10 +251,12 @@ impl<'a> Service<'a> {
         if answer.status == StatusCode::UNAUTHORIZED {
             return Err(self.unauthorised(&answer));
         }
-        let token = answer.headers.get(TOKEN).cloned();
+        let token = answer.headers.get(TOKEN);
+        let token = token.and_then(|token| token.to_str().ok());
         match token {
-            Some(mut token) if answer.status.is_success() => {
-                token.set_sensitive(true);
+            Some(token) if answer.status.is_success() => {
+                let token = Secret::new(token.to_owned());
+                self.tokens.push(token.clone());
                 self.landmarks.token = Some(token);
                 self.remember();
             }
@@ -261,10 +279,9 @@ impl<'a> Service<'a> {
         loop {
             let mut headers = HeaderMap::new();
             headers.extend(etag.clone().map(|etag| (IF_MATCH, etag)));
-            let token = self.landmarks.token.clone();
-            let in_session = token.is_some();
-            match token {
-                Some(token) => headers.insert(TOKEN, token),
+            let in_session = self.landmarks.token.is_some();
+            match &self.landmarks.token {
+                Some(token) => headers.insert(TOKEN, header(token)?),
                 None => headers.insert(AUTHORIZATION, self.basic()?),
             };
             let answer = self
@@ -300,7 +317,9 @@ impl<'a> Service<'a> {
             body,
             ..Request::new(method, self.url(path)?)
         };
-        self.client.send(request, self.deadline).await
+        let answer = self.client.send(request, self.deadline).await;
+        // Where it redirects to are its words as well.
+        answer.map_err(|error| error.without(&self.secrets()))
     }
 
     /// The address of a path that the service named. It may not name another host: our credentials
@@ -316,18 +335,15 @@ impl<'a> Service<'a> {
         })
     }
 
+    /// The header for services that have no sessions.
     fn basic(&self) -> Result<HeaderValue, DriverError> {
-        // Base64 has no characters that a header could not hold.
-        let header = HeaderValue::from_str(self.basic.expose());
-        let mut header = header.map_err(|_| {
-            DriverError::permanent(ErrorKind::Internal, "credentials that fit in no header")
-        })?;
-        header.set_sensitive(true);
-        Ok(header)
+        let pair = Secret::new(format!("{}:{}", self.bmc.account, self.password.expose()));
+        let pair = Secret::new(BASE64_STANDARD.encode(pair.expose()));
+        header(&Secret::new(format!("Basic {}", pair.expose())))
     }
 
     fn refused(&self, answer: &Answer) -> DriverError {
-        refusal::of(answer, &[self.password, &self.basic]).within(&self.place())
+        refusal::of(answer, &self.secrets()).within(&self.place())
     }
 
     fn unauthorised(&self, answer: &Answer) -> DriverError {
@@ -361,9 +377,24 @@ impl Known {
     }
 }
 
+fn header(secret: &Secret) -> Result<HeaderValue, DriverError> {
+    let header = HeaderValue::from_str(secret.expose());
+    let mut header = header.map_err(|_| {
+        DriverError::permanent(ErrorKind::Internal, "credentials that fit in no header")
+    })?;
+    header.set_sensitive(true);
+    Ok(header)
+}
+
 fn key(bmc: &Bmc) -> (String, String) {
     let account = format!("{}\n{}", bmc.account, bmc.credential);
     (bmc.endpoint.to_string(), account)
+}
+
+/// The path of a member of a collection.
+fn path_of(collection: &str, id: &str) -> String {
+    let id = utf8_percent_encode(id, NOT_IN_A_NAME);
+    format!("{}/{id}", collection.trim_end_matches('/'))
 }
 
 /// The path that a reference to a resource has.
@@ -375,4 +406,26 @@ pub(super) fn link(reference: &Value) -> Option<String> {
 pub(super) fn links(references: &Value) -> Vec<String> {
     let references = references.as_array().map_or(&[][..], Vec::as_slice);
     references.iter().filter_map(link).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_goes_out_as_it_is_written() {
+        for (id, path) in [
+            ("System.Embedded.1", "/redfish/v1/Systems/System.Embedded.1"),
+            ("a-b_c~d", "/redfish/v1/Systems/a-b_c~d"),
+            ("437XR1138R2", "/redfish/v1/Systems/437XR1138R2"),
+            ("a b/c?d#e%f", "/redfish/v1/Systems/a%20b%2Fc%3Fd%23e%25f"),
+        ] {
+            for collection in ["/redfish/v1/Systems", "/redfish/v1/Systems/"] {
+                let sent = Url::parse("https://bmc/")
+                    .unwrap()
+                    .join(&path_of(collection, id));
+                assert_eq!(sent.unwrap().path(), path);
+            }
+        }
+    }
 }

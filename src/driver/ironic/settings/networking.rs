@@ -68,8 +68,12 @@ pub(in super::super) fn networking(
     ports: &Ports,
     version: Microversion,
 ) -> Settings {
-    let mut settings = Settings::default();
     let (data, left_out) = network_data::of(wanted, ports);
+    let mut settings = Settings::of(if version < Microversion::NETWORK_DATA {
+        &[]
+    } else {
+        &[Place::NetworkData]
+    });
     settings.left_out = left_out;
     if version < Microversion::NETWORK_DATA {
         settings.leave_out(format!("addresses (its API {version} has no network_data)"));

@@ -10,13 +10,22 @@ use crate::domain::site::host::{HardwareReference, KernelParameter, Platform};
 /// Stands for the image's name in the templates of the configuration.
 const IMAGE: &str = "{image}";
 
+/// What may be set.
+const PLACES: &[Place] = &[
+    Place::Instance("image_source"),
+    Place::Instance("image_checksum"),
+    Place::Instance("boot_iso"),
+    Place::Instance("kernel_append_params"),
+    Place::Instance("capabilities"),
+];
+
 /// What a node's platform comes to.
 pub(in super::super) fn platform(wanted: &Wanted<'_>, images: &Images) -> Settings {
     settings(wanted.platform(), wanted.hardware(), images)
 }
 
 fn settings(platform: &Platform, hardware: Option<&HardwareProfile>, images: &Images) -> Settings {
-    let mut settings = Settings::default();
+    let mut settings = Settings::of(PLACES);
     if let Some(image) = &platform.image {
         let mut placed = false;
         for (place, template) in [

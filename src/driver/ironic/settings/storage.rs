@@ -10,6 +10,9 @@ use super::{Place, Settings};
 use crate::domain::site::HardwareProfile;
 use crate::domain::site::storage::{Filesystem, PhysicalDevice, Storage};
 
+/// What may be set.
+const PLACES: &[Place] = &[Place::Instance("root_device")];
+
 /// The label of the disk to boot from.
 const BOOT_DRIVE: &str = "bootdrive";
 
@@ -22,7 +25,7 @@ pub(in super::super) fn storage(wanted: &Wanted<'_>) -> Settings {
 }
 
 fn layout(storage: &Storage, hardware: Option<&HardwareProfile>) -> Settings {
-    let mut settings = Settings::default();
+    let mut settings = Settings::of(PLACES);
     match system_disk(storage) {
         Some(disk) => match hint(disk, hardware) {
             Some(hint) => settings.set(Place::Instance("root_device"), hint),
@@ -188,6 +191,6 @@ mod tests {
         let settings = layout(&storage, None);
         assert_eq!(settings.fields, []);
         assert!(settings.left_out[0].contains("some_disk"));
-        assert_eq!(layout(&Storage::default(), None), Settings::default());
+        assert_eq!(layout(&Storage::default(), None), Settings::of(PLACES));
     }
 }
