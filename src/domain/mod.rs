@@ -26,6 +26,8 @@ pub mod ending;
 
 pub mod task;
 
+pub mod build_data;
+
 pub mod event;
 
 pub mod task_filter;

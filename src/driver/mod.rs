@@ -29,6 +29,7 @@ use async_trait::async_trait;
 
 pub use registry::{Registry, SiteDrivers};
 
+use crate::domain::build_data::Collected;
 use crate::domain::inventory::{Inventory, Node};
 use crate::domain::{Action, InstanceId, Policy, StepKind, TaskId};
 
@@ -97,6 +98,8 @@ pub struct StepReport {
     pub extra: serde_json::Map<String, serde_json::Value>,
     /// Whether an identifying step found the node; true for every other step.
     pub found: bool,
+    /// What it found out about its node, to be kept with its outcome; nothing for most steps.
+    pub build_data: Vec<Collected>,
 }
 
 impl Default for StepReport {
@@ -105,6 +108,7 @@ impl Default for StepReport {
             message: None,
             extra: serde_json::Map::new(),
             found: true,
+            build_data: Vec::new(),
         }
     }
 }

@@ -94,7 +94,7 @@ impl OobServices {
             (None, None) => Ok(Progress::Done(StepReport {
                 message: Some(message).filter(|text| !text.is_empty()),
                 extra,
-                found: true,
+                ..StepReport::default()
             })),
         }
     }

@@ -100,6 +100,7 @@ pub(super) async fn start(
             message: Some(message),
             extra: Map::new(),
             found: false,
+            ..StepReport::default()
         }));
     };
     let node = enrol(session, call, wanted, enrolment, secrets).await?;

@@ -46,7 +46,7 @@ pub(super) fn done(node: &Node, message: impl Into<String>) -> Progress {
     Progress::Done(StepReport {
         message: Some(message.into()),
         extra: facts(node),
-        found: true,
+        ..StepReport::default()
     })
 }
 

@@ -66,7 +66,7 @@ pub(super) async fn read(service: &mut Service<'_>) -> Result<Progress, DriverEr
     Ok(Progress::Done(StepReport {
         message: Some(message),
         extra,
-        found: true,
+        ..StepReport::default()
     }))
 }
 
