@@ -22,6 +22,8 @@ pub mod http;
 
 pub mod ironic;
 
+pub mod remote;
+
 use std::sync::Arc;
 use std::time::Duration;
 

@@ -2,10 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::MAX_COUNT;
 use super::ironic::Ironic;
+use super::remote::{Plugin, read_plugins};
 use crate::config::reader::Reader;
 
 /// Secrets.
@@ -28,12 +30,14 @@ impl Secrets {
 }
 
 /// An out-of-band type that there is a driver for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum OobType {
     /// BMCs that speak Redfish.
     Redfish,
     /// An operator.
     Manual,
+    /// Whatever the plug-in of that name does.
+    Remote(Arc<str>),
 }
 
 impl OobType {
@@ -41,25 +45,47 @@ impl OobType {
 
     /// As nodes say it.
     #[must_use]
-    pub fn token(self) -> &'static str {
+    pub fn token(&self) -> &str {
         match self {
             Self::Redfish => "redfish",
             Self::Manual => "manual",
+            Self::Remote(name) => name,
         }
+    }
+
+    /// What there is beside ours.
+    fn tokens(plugins: &BTreeMap<String, Plugin>) -> Vec<(&str, Self)> {
+        let plugins = plugins.keys();
+        let remote = plugins.map(|name| (name.as_str(), Self::Remote(name.as_str().into())));
+        Self::TOKENS.into_iter().chain(remote).collect()
     }
 }
 
 /// What does the steps that are not out-of-band.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum NodeDriver {
     /// Nothing real.
     Simulated,
     /// An Ironic.
     Ironic,
+    /// The plug-in of that name.
+    Remote(Arc<str>),
 }
 
 impl NodeDriver {
-    const TOKENS: [(&str, Self); 2] = [("simulated", Self::Simulated), ("ironic", Self::Ironic)];
+    fn parse(text: &str, plugins: &BTreeMap<String, Plugin>) -> Result<Self, String> {
+        match text {
+            "simulated" => Ok(Self::Simulated),
+            "ironic" => Ok(Self::Ironic),
+            name if plugins.contains_key(name) => Ok(Self::Remote(name.into())),
+            _ => {
+                let remote = plugins.keys().map(String::as_str);
+                let names = ["simulated", "ironic"].into_iter().chain(remote);
+                let names: Vec<String> = names.map(|name| format!("`{name}`")).collect();
+                Err(format!("must be {}", names.join(" or ")))
+            }
+        }
+    }
 }
 
 /// The Redfish driver.
@@ -84,15 +110,20 @@ pub struct Drivers {
     pub redfish: Redfish,
     /// The driver that deploys through Ironic.
     pub ironic: Ironic,
+    /// Plug-ins, by their names.
+    pub remote: BTreeMap<String, Plugin>,
 }
 
 impl Drivers {
     pub(in crate::config) fn read(reader: &mut Reader) -> Self {
-        let oob = reader.tokens("drivers.oob", &OobType::TOKENS, OOB);
-        let node = reader.token("drivers.node", NodeDriver::TOKENS, NODE);
+        let remote = read_plugins(reader);
+        let oob = reader.tokens("drivers.oob", &OobType::tokens(&remote), OOB);
+        let node = reader.text("drivers.node", "simulated", NODE, |text| {
+            NodeDriver::parse(text, &remote)
+        });
+        let node = node.unwrap_or(NodeDriver::Simulated);
         Self {
             oob: oob.unwrap_or_default(),
-            node,
             redfish: Redfish {
                 ca: reader.path("drivers.redfish.ca", "the system's", REDFISH_CA),
                 graceful_shutdown: reader.duration(
@@ -109,6 +140,8 @@ impl Drivers {
                 ),
             },
             ironic: Ironic::read(reader, node == NodeDriver::Ironic),
+            node,
+            remote,
         }
     }
 }
@@ -118,36 +151,54 @@ impl Drivers {
 pub struct Site {
     /// Instead of `drivers.oob`.
     pub oob: Option<Vec<OobType>>,
+    /// Instead of `drivers.node`.
+    pub node: Option<NodeDriver>,
     /// Instead of `drivers.redfish.ca`.
     pub redfish_ca: Option<PathBuf>,
 }
 
 /// What may follow the name of a site in a key. A name may hold dots itself.
-const SITE_KEYS: [&str; 2] = [".oob", ".redfish.ca"];
+const SITE_KEYS: [&str; 3] = [".oob", ".redfish.ca", ".node"];
 
 /// Reads the sites that are named anywhere.
-pub(in crate::config) fn read_sites(reader: &mut Reader) -> BTreeMap<String, Site> {
+pub(in crate::config) fn read_sites(
+    reader: &mut Reader,
+    drivers: &Drivers,
+) -> BTreeMap<String, Site> {
     let names = reader.names_between("sites.", &SITE_KEYS);
     if names.is_empty() {
         // The keys are listed although there is no site.
-        Site::read(reader, "NAME");
+        Site::read(reader, "NAME", drivers);
     }
     names
         .into_iter()
         .map(|name| {
-            let site = Site::read(reader, &name);
+            let site = Site::read(reader, &name, drivers);
             (name, site)
         })
         .collect()
 }
 
 impl Site {
-    fn read(reader: &mut Reader, name: &str) -> Self {
+    fn read(reader: &mut Reader, name: &str, drivers: &Drivers) -> Self {
         let key = |suffix: &str| format!("sites.{name}{suffix}");
+        let node = reader.text(
+            &key(SITE_KEYS[2]),
+            "drivers.node",
+            "Instead of `drivers.node`, at the site of that name.",
+            |text| NodeDriver::parse(text, &drivers.remote),
+        );
+        reader.check(
+            &key(SITE_KEYS[2]),
+            &["drivers.ironic.endpoint"],
+            node != Some(NodeDriver::Ironic) || drivers.ironic.endpoint.is_some(),
+            "needs drivers.ironic.endpoint".to_owned(),
+        );
         Self {
+            node,
             oob: reader.tokens(
                 &key(SITE_KEYS[0]),
-                &OobType::TOKENS,
+                &OobType::tokens(&drivers.remote),
                 "Instead of `drivers.oob`, at the site of that name.",
             ),
             redfish_ca: reader.path(
@@ -159,7 +210,7 @@ impl Site {
     }
 }
 
-const OOB: &str = "The out-of-band types of nodes that are acted on for real, `redfish` or `manual`; without any, out-of-band steps are simulated.";
-const NODE: &str = "What does the steps that are not out-of-band: `ironic`, or `simulated`.";
+const OOB: &str = "The out-of-band types of nodes that are acted on for real, `redfish`, `manual` or the name of a plug-in; without any, out-of-band steps are simulated.";
+const NODE: &str = "What does the steps that are not out-of-band: `ironic`, the name of a plug-in, or `simulated`.";
 const REDFISH_CA: &str =
     "PEM file of the authorities that sign the certificates of BMCs; only these are accepted then.";

@@ -12,12 +12,15 @@ mod devices;
 
 mod ironic;
 
+mod remote;
+
 use std::time::Duration;
 
 pub use access::{Auth, Tls};
 pub(super) use devices::read_sites;
 pub use devices::{Drivers, NodeDriver, OobType, Redfish, Secrets, Site};
 pub use ironic::{Ironic, IronicAuth};
+pub use remote::{Plugin, PluginAddress};
 pub use service::{Database, Design, Gate, Http2, Log, LogFormat, Migrate, Server};
 pub use web::Web;
 pub use work::{Executor, Retention, Simulated, StepTimeouts, Tasks, Watch};
