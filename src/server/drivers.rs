@@ -14,7 +14,6 @@ use crate::driver::remote::{Remote, SetupError};
 use crate::driver::simulated::Simulated;
 use crate::driver::turns::Turns;
 use crate::driver::{Driver, Registry, SiteDrivers};
-use crate::secret::SecretSource;
 
 /// Why a driver cannot be set up.
 #[derive(Debug, thiserror::Error)]
@@ -94,8 +93,7 @@ fn of_site(
                     graceful_shutdown: config.drivers.redfish.graceful_shutdown,
                     call_timeout: config.executor.call_timeout,
                 };
-                let secrets = SecretSource::new(config.secrets.directory.clone());
-                let driver = Redfish::new(options, secrets, Arc::clone(turns));
+                let driver = Redfish::new(options, options::secrets(config), Arc::clone(turns));
                 Arc::new(driver.map_err(Error::Redfish)?)
             }
             OobType::Manual => Arc::new(Manual),
@@ -115,8 +113,7 @@ fn of_site(
 /// The driver for Ironic. Without an endpoint the configuration would have been refused.
 fn ironic(config: &Config) -> Result<Arc<dyn Driver>, Error> {
     let options = options::ironic(config).ok_or(Error::IronicUnset)?;
-    let secrets = SecretSource::new(config.secrets.directory.clone());
-    let ironic = Ironic::new(options, secrets).map_err(Error::Ironic)?;
+    let ironic = Ironic::new(options, options::secrets(config)).map_err(Error::Ironic)?;
     Ok(Arc::new(ironic))
 }
 
@@ -125,12 +122,12 @@ fn plugins(config: &Config) -> Result<Plugins, Error> {
     let mut plugins = Plugins::new();
     for (name, plugin) in &config.drivers.remote {
         let unset = || Error::PluginUnset { name: name.clone() };
-        let options = options::plugin(config, name, plugin).ok_or_else(unset)?;
-        let secrets = SecretSource::new(config.secrets.directory.clone());
-        let remote = Remote::new(options, secrets).map_err(|source| Error::Plugin {
-            name: name.clone(),
-            source,
-        })?;
+        let wanted = options::plugin(config, name, plugin).ok_or_else(unset)?;
+        let remote =
+            Remote::new(wanted, options::secrets(config)).map_err(|source| Error::Plugin {
+                name: name.clone(),
+                source,
+            })?;
         plugins.insert(name.clone(), Arc::new(remote));
     }
     Ok(plugins)

@@ -132,9 +132,7 @@ impl Plugin {
             address,
             ca,
             identity: certificate.zip(private_key),
-            token: reader.text(&key("token"), "none", TOKEN, |text| {
-                text.parse::<SecretReference>()
-            }),
+            token: reader.secret(&key("token"), TOKEN),
             send_credentials: reader.boolean(&key("send_credentials"), false, SEND_CREDENTIALS),
             send_design: reader.boolean(&key("send_design"), false, SEND_DESIGN),
             guarded: reader

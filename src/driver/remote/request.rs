@@ -99,7 +99,10 @@ async fn credential(
     source: &SecretSource,
 ) -> Result<Option<Secret>, DriverError> {
     match &node.oob.credential {
-        Some(reference) if options.send_credentials => Ok(Some(source.read(reference).await?)),
+        Some(reference) if options.send_credentials => {
+            let credential = source.read_for_design(reference, &node.name).await?;
+            Ok(Some(credential))
+        }
         Some(_) | None => Ok(None),
     }
 }
