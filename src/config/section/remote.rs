@@ -94,7 +94,9 @@ pub(super) fn read_plugins(reader: &mut Reader) -> BTreeMap<String, Plugin> {
             is_name(&name),
             format!("{name} must be of lower-case letters, digits, `-` and `_`, begin with a letter, be no longer than {MAX_NAME_BYTES}, and not be one of {}", TAKEN.join(", ")),
         );
-        plugins.insert(name, plugin);
+        if is_name(&name) {
+            plugins.insert(name, plugin);
+        }
     }
     plugins
 }

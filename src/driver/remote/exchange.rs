@@ -128,7 +128,7 @@ impl<'a> Exchange<'a> {
         match timeout_at(until, stream.0.message()).await {
             Ok(Ok(Some(update))) => Ok(Read::Update(update)),
             Ok(Ok(None)) => Ok(Read::Ended),
-            Ok(Err(status)) => Err(self.failed(&status).await),
+            Ok(Err(status)) => Err(self.failed(&status)),
             Err(_) => Ok(Read::Nothing),
         }
     }
@@ -188,7 +188,7 @@ impl<'a> Exchange<'a> {
 
     /// Makes a new connection if that is what `status` asks for.
     async fn again_after(&mut self, status: &Status, is_last: bool) -> Result<(), DriverError> {
-        let error = self.failed(status).await;
+        let error = self.failed(status);
         if is_last || !never_sent(status) {
             return Err(error);
         }
@@ -196,9 +196,9 @@ impl<'a> Exchange<'a> {
         Ok(())
     }
 
-    async fn failed(&self, status: &Status) -> DriverError {
+    fn failed(&self, status: &Status) -> DriverError {
         if is_lost(status) {
-            self.link.lost(&self.session).await;
+            self.link.lost(&self.session);
         }
         self.link.callee().refused(status, &self.secrets())
     }

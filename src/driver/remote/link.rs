@@ -71,24 +71,30 @@ pub(super) struct Link {
     address: Address,
     token: Option<SecretReference>,
     secrets: SecretSource,
-    state: Mutex<State>,
-    /// What is known without waiting for a turn. Not held across an await.
+    /// Who holds it may connect.
+    turn: Mutex<Turn>,
+    /// Not held across an await.
     known: std::sync::Mutex<Known>,
 }
 
+/// What is known to everybody.
 #[derive(Debug, Default)]
 struct Known {
-    /// Why there is no connection.
+    connected: Option<Connected>,
+    /// How many connections were made.
+    made: u64,
+    /// Why there is none.
     failure: Option<DriverError>,
     /// What the plug-in said of itself last.
     description: Option<Arc<Description>>,
 }
 
+/// What whoever connects next has to know.
 #[derive(Debug, Default)]
-struct State {
-    connected: Option<Connected>,
-    made: u64,
+struct Turn {
+    /// Attempts that failed in a row.
     failures: u32,
+    /// When the next may be made.
     not_before: Option<Instant>,
 }
 
@@ -99,6 +105,9 @@ struct Connected {
     channel: Channel,
     description: Arc<Description>,
 }
+
+/// What the plug-in is shown: the token, and as it is sent.
+type Shown<'a> = (Option<&'a Secret>, Option<&'a MetadataValue<Ascii>>);
 
 /// What a call needs.
 #[derive(Debug)]
@@ -132,7 +141,7 @@ impl Link {
             address,
             token,
             secrets,
-            state: Mutex::new(State::default()),
+            turn: Mutex::new(Turn::default()),
             known: std::sync::Mutex::default(),
         })
     }
@@ -156,10 +165,16 @@ impl Link {
             None => None,
         };
         let bearer = token.as_ref().map(|token| self.bearer(token)).transpose()?;
-        let connected = match timeout_at(until, self.state.lock()).await {
-            Ok(mut state) => self.connected(&mut state, bearer.as_ref(), until).await?,
-            // Somebody else tries, for as long as we could wait.
-            Err(_) => return Err(self.known_failure()),
+        let connected = match self.connected() {
+            Some(connected) => connected,
+            None => match timeout_at(until, self.turn.lock()).await {
+                Ok(mut turn) => {
+                    let shown = (token.as_ref(), bearer.as_ref());
+                    self.make(&mut turn, shown, until).await?
+                }
+                // Somebody else tries, for as long as we could wait.
+                Err(_) => return Err(self.known_failure()),
+            },
         };
         Ok(Session {
             number: connected.number,
@@ -176,12 +191,16 @@ impl Link {
     }
 
     /// The connection of `session` is not used any more.
-    pub(super) async fn lost(&self, session: &Session) {
-        let mut state = self.state.lock().await;
+    pub(super) fn lost(&self, session: &Session) {
+        let mut known = self.known();
         let is_it = |connected: &Connected| connected.number == session.number;
-        if state.connected.as_ref().is_some_and(is_it) {
-            state.connected = None;
+        if known.connected.as_ref().is_some_and(is_it) {
+            known.connected = None;
         }
+    }
+
+    fn connected(&self) -> Option<Connected> {
+        self.known().connected.clone()
     }
 
     fn bearer(&self, token: &Secret) -> Result<MetadataValue<Ascii>, DriverError> {
@@ -200,45 +219,36 @@ impl Link {
         Ok(value)
     }
 
-    async fn connected(
+    /// Makes a connection, attempt after attempt.
+    async fn make(
         &self,
-        state: &mut State,
-        bearer: Option<&MetadataValue<Ascii>>,
+        turn: &mut Turn,
+        shown: Shown<'_>,
         until: Instant,
     ) -> Result<Connected, DriverError> {
         loop {
-            if let Some(connected) = &state.connected {
-                return Ok(connected.clone());
+            // Whoever had the turn before may have made one.
+            if let Some(connected) = self.connected() {
+                return Ok(connected);
             }
-            if let Some(not_before) = state.not_before {
+            if let Some(not_before) = turn.not_before {
                 if not_before >= until {
                     return Err(self.known_failure());
                 }
                 sleep(not_before.saturating_duration_since(Instant::now())).await;
             }
             let by = until.min(Instant::now() + CONNECT_TIMEOUT);
-            let attempt = timeout_at(by, self.connect(bearer, by)).await;
-            let failure = match attempt {
+            let failure = match timeout_at(by, self.connect(shown, by)).await {
                 Ok(Ok((channel, description))) => {
-                    let description = Arc::new(description);
-                    self.known().description = Some(Arc::clone(&description));
-                    state.made += 1;
-                    state.failures = 0;
-                    state.not_before = None;
-                    let connected = Connected {
-                        number: state.made,
-                        channel,
-                        description,
-                    };
-                    state.connected = Some(connected.clone());
-                    return Ok(connected);
+                    *turn = Turn::default();
+                    return Ok(self.keep(channel, description));
                 }
                 Ok(Err(failure)) => failure,
                 Err(_) => self.callee().too_late("no connection to").before_sending(),
             };
             tracing::debug!(plugin = self.name, error = %failure, "plug-in not connected");
-            state.failures = state.failures.saturating_add(1);
-            state.not_before = Some(Instant::now() + pause(state.failures, random::fraction()));
+            turn.failures = turn.failures.saturating_add(1);
+            turn.not_before = Some(Instant::now() + pause(turn.failures, random::fraction()));
             self.known().failure = Some(failure.clone());
             if !failure.transient {
                 return Err(failure);
@@ -246,9 +256,23 @@ impl Link {
         }
     }
 
+    fn keep(&self, channel: Channel, description: Description) -> Connected {
+        let description = Arc::new(description);
+        let mut known = self.known();
+        known.made += 1;
+        known.description = Some(Arc::clone(&description));
+        let connected = Connected {
+            number: known.made,
+            channel,
+            description,
+        };
+        known.connected = Some(connected.clone());
+        connected
+    }
+
     async fn connect(
         &self,
-        bearer: Option<&MetadataValue<Ascii>>,
+        (token, bearer): Shown<'_>,
         by: Instant,
     ) -> Result<(Channel, Description), DriverError> {
         let endpoint = endpoint(&self.address).map_err(|error| {
@@ -274,8 +298,10 @@ impl Link {
         });
         prepare(&mut request, bearer, by);
         let described = client(&channel).describe(request).await;
-        let described =
-            described.map_err(|status| self.callee().refused(&status, &[]).before_sending())?;
+        let described = described.map_err(|status| {
+            let secrets: Vec<&Secret> = token.into_iter().collect();
+            self.callee().refused(&status, &secrets).before_sending()
+        })?;
         let description = Description::read(&self.name, described.get_ref())?;
         Ok((channel, description))
     }

@@ -357,17 +357,15 @@ async fn what_a_plug_in_tells_is_bounded() {
     }
     assert_eq!(told, 100, "and the end of the call is not missed");
 
-    let garbage = v1::ExecuteResponse::default();
-    assert!(garbage.update.is_none());
-    let plugin = Plugin::playing([vec![
-        message("\u{1b}[31mred\u{202e}\r\nline"),
-        end(v1::Outcome::default()),
-    ]])
+    let plugin = Plugin::playing([
+        vec![message("\u{1b}[31mred\u{202e}\r\nline")],
+        vec![end(v1::Outcome::default())],
+    ])
     .await;
     let driver = plugin.driver();
     assert_eq!(text(driver.start(&call).await), "[31mred line");
     let error = driver.poll(&call).await.unwrap_err();
-    assert_eq!(error.kind, ErrorKind::NotStarted);
+    assert_eq!((error.kind, error.transient), (ErrorKind::Protocol, false));
 }
 
 #[tokio::test]
