@@ -21,7 +21,8 @@ async def serve(arguments: argparse.Namespace) -> None:
     """Serves until it is told to stop."""
     arguments.state.mkdir(parents=True, exist_ok=True)
     tool = Tool(arguments.state / "machines.json", arguments.pace)
-    service = PluginService("vendor-tool", steps(tool, without=arguments.without), Journal(arguments.state / "journal.json"))
+    journal = Journal(arguments.state / "journal.json")
+    service = PluginService("vendor-tool", steps(tool, without=arguments.without), journal)
 
     interceptors = [Token(arguments.token_file.read_text().strip())] if arguments.token_file else []
     server = grpc.aio.server(interceptors=interceptors)
@@ -49,8 +50,8 @@ async def serve(arguments: argparse.Namespace) -> None:
 def parse() -> argparse.Namespace:
     """Reads the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--listen", default="127.0.0.1:50061", help="HOST:PORT; port 0 is any free one (%(default)s)")
-    parser.add_argument("--state", type=pathlib.Path, default="plugin-state", help="directory of its files (%(default)s)")
+    parser.add_argument("--listen", default="127.0.0.1:50061", help="HOST:PORT, of port 0 a free one (%(default)s)")
+    parser.add_argument("--state", type=pathlib.Path, default="plugin-state", help="directory of its files")
     parser.add_argument("--certificate", type=pathlib.Path, help="PEM file; with it, TLS is spoken")
     parser.add_argument("--key", type=pathlib.Path, help="PEM file of the certificate's key")
     parser.add_argument("--client-ca", type=pathlib.Path, help="PEM file of who signs the certificates of callers")

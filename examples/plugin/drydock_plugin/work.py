@@ -80,7 +80,8 @@ class Work:
                 return
             outcome = Outcome(cancelled=Cancelled(message="stopped, as it was asked to"))
         except Exception as error:  # A defect of the step must not look like a step that goes on.
-            outcome = Outcome(failure=Failure(kind=ERROR_KIND_INTERNAL, message=f"{type(error).__name__} in the plug-in"))
+            message = f"{type(error).__name__} in the plug-in"
+            outcome = Outcome(failure=Failure(kind=ERROR_KIND_INTERNAL, message=message))
         ended(outcome)
         self.outcome = outcome
         self._tell(ExecuteResponse(outcome=outcome))

@@ -28,7 +28,8 @@ class Served:
     def __init__(self, directory: str, pace: float = 0.01) -> None:
         state = pathlib.Path(directory)
         self.tool = Tool(state / "machines.json", pace)
-        self.service = PluginService("test", steps(self.tool, without=["apply_node_storage"]), Journal(state / "journal.json"))
+        journal = Journal(state / "journal.json")
+        self.service = PluginService("test", steps(self.tool, without=["apply_node_storage"]), journal)
 
     async def __aenter__(self) -> Served:
         self.server = grpc.aio.server(interceptors=[Token("right")])

@@ -19,6 +19,8 @@ mod description;
 
 mod refusal;
 
+mod dial;
+
 mod link;
 
 mod request;
@@ -29,10 +31,14 @@ mod followed;
 
 mod exchange;
 
+mod fault;
+
+mod course;
+
 mod driver;
 
+pub use dial::SetupError;
 pub use driver::Remote;
-pub use link::SetupError;
 pub use options::{Address, Describe, Options, Place, Trust};
 
 #[cfg(test)]
