@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::super::{DriverError, ErrorKind, Progress, StepCall};
+use super::super::{Driver as _, DriverError, ErrorKind, Progress, StepCall};
 use super::driver::Remote;
 use super::exchange::{Exchange, Read, Stream, Times};
 use super::fault::Fault;

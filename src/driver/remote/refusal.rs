@@ -76,10 +76,9 @@ impl Callee<'_> {
     pub(super) fn refused(self, status: &Status, secrets: &[&Secret]) -> DriverError {
         let Self { name, place } = self;
         if broke(status) {
-            let reason = status.source().map_or_else(
-                || device_text(status.message(), secrets),
-                |source| cause(source),
-            );
+            let reason = status
+                .source()
+                .map_or_else(|| device_text(status.message(), secrets), cause);
             let error = DriverError::passing(
                 ErrorKind::Unreachable,
                 format!("the connection to plug-in {name} at {place} broke: {reason}"),

@@ -20,6 +20,7 @@ pub(crate) mod v1 {
 /// The server, for tests.
 #[cfg(test)]
 #[expect(
+    clippy::allow_attributes,
     clippy::allow_attributes_without_reason,
     clippy::disallowed_types,
     unreachable_pub,
