@@ -3,8 +3,8 @@
 use drydock::domain::{Cause, ResultStatus, TaskStatus};
 use drydock::proto::v1::task_event::Event as Arm;
 use drydock::proto::v1::{
-    Heartbeat, SnapshotComplete, Status, StatusChanged, StatusDetails, StatusMessage, Task,
-    TaskAction, TaskEvent, TaskProgress, TaskPurged,
+    BuildData, BuildDataAdded, Heartbeat, SnapshotComplete, Status, StatusChanged, StatusDetails,
+    StatusMessage, Task, TaskAction, TaskEvent, TaskProgress, TaskPurged,
 };
 
 use super::same::difference;
@@ -109,6 +109,19 @@ impl Story {
         details.error_count = details.error_count.map(|count| count + i32::from(error));
     }
 
+    fn collects(&mut self, task: &Task) {
+        let build_data = BuildData {
+            node_name: task.node_name.clone(),
+            task_id: task.task_id.clone(),
+            collected_date: Some(prost_types::Timestamp::default()),
+            generator: "redfish".to_owned(),
+            data_format: "application/json".to_owned(),
+            data_element: String::new(),
+        };
+        let build_data = Some(build_data);
+        self.tell(task, Arm::BuildDataAdded(BuildDataAdded { build_data }));
+    }
+
     fn ends(&mut self, task: &mut Task, successes: &[&str], failures: &[&str]) {
         self.moves(task, TaskStatus::Complete, Cause::Executor);
         let result = task.result.as_mut().expect("a result");
@@ -126,7 +139,7 @@ impl Story {
     }
 }
 
-/// From the creation to the end, 27 events.
+/// From the creation to the end, 28 events.
 fn good() -> Vec<TaskEvent> {
     let mut story = Story {
         events: Vec::new(),
@@ -142,6 +155,7 @@ fn good() -> Vec<TaskEvent> {
     let mut b = story.starts("b", ROOT);
     let mut b1 = story.starts("b1", "b");
     story.says(&mut b1, true);
+    story.collects(&a1);
     story.ends(&mut a1, &["a"], &[]);
     story.ends(&mut a, &["a"], &[]);
     story.ends(&mut b1, &[], &["b"]);
@@ -189,6 +203,18 @@ fn finished(event: &mut TaskEvent) -> &mut Task {
     match &mut event.event {
         Some(Arm::TaskFinished(task)) => task,
         other => panic!("not an end: {other:?}"),
+    }
+}
+
+fn collected(events: &mut [TaskEvent]) -> (&mut TaskEvent, usize) {
+    let place = place(events, "a1", |arm| matches!(arm, Arm::BuildDataAdded(_)));
+    (&mut events[place], place)
+}
+
+fn build_data(event: &mut TaskEvent) -> &mut BuildData {
+    match &mut event.event {
+        Some(Arm::BuildDataAdded(added)) => added.build_data.as_mut().expect("build data"),
+        other => panic!("not build data: {other:?}"),
     }
 }
 
@@ -380,6 +406,30 @@ const BROKEN: &[Case] = &[
             events.insert(end + 1, event);
         },
         "the task is over",
+    ),
+    (
+        "build data of a task that is over",
+        |events| {
+            let (_, place) = collected(events);
+            let end = finish_of(events, "a1");
+            moved(events, place, end);
+        },
+        "the task is over",
+    ),
+    (
+        "build data that another task collected",
+        |events| build_data(collected(events).0).task_id = "b1".to_owned(),
+        "it was collected by b1",
+    ),
+    (
+        "build data of nothing",
+        |events| build_data(collected(events).0).generator.clear(),
+        "it does not say of what, by what or when",
+    ),
+    (
+        "build data with its element",
+        |events| build_data(collected(events).0).data_element = "{}".to_owned(),
+        "it has the element",
     ),
     (
         "a missing token",
