@@ -143,9 +143,15 @@ pub(super) fn select(dialect: Dialect, query: &BuildDataQuery, limit: u64) -> St
             if task.task_id == task.root_task_id {
                 return format!("{table}.root_task_id = {id}");
             }
+            // One list of ids, which the index is looked through for: with an OR before it PostgreSQL
+            // reads every entry there is.
+            let own = match dialect {
+                Dialect::Sqlite => id.clone(),
+                Dialect::Postgres => format!("CAST({id} AS uuid)"),
+            };
             format!(
-                "({table}.task_id = {id} OR {table}.task_id IN \
-                 (SELECT c.task_id FROM tasks c WHERE c.parent_task_id = {id}))"
+                "{table}.task_id IN (SELECT {own} UNION ALL \
+                 SELECT c.task_id FROM tasks c WHERE c.parent_task_id = {id})"
             )
         }
     });
@@ -166,11 +172,17 @@ pub(super) fn select(dialect: Dialect, query: &BuildDataQuery, limit: u64) -> St
         ));
     }
     if query.latest {
-        // Of one site: those of two may have nodes of one name.
-        let among = in_tree.map_or_else(|| "m.site = s.site".to_owned(), |in_tree| in_tree("n"));
+        let (join, among) = match in_tree {
+            // As a truth value: what is later is found by its node, and not among all of a large tree.
+            Some(in_tree) => ("", format!("({}) IS TRUE", in_tree("n"))),
+            // Of one site: those of two may have nodes of one name.
+            None => (
+                "JOIN task_specs m ON m.task_id = n.root_task_id",
+                "m.site = s.site".to_owned(),
+            ),
+        };
         and(&format!(
-            "NOT EXISTS (SELECT 1 FROM build_data n \
-               JOIN task_specs m ON m.task_id = n.root_task_id \
+            "NOT EXISTS (SELECT 1 FROM build_data n {join} \
                WHERE n.node_name = b.node_name AND n.generator = b.generator \
                  AND n.sequence > b.sequence AND {among})"
         ));

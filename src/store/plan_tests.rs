@@ -145,11 +145,9 @@ fn reads_everything(plan: &str) -> bool {
     plan.contains("Seq Scan on")
         || plan.contains("Hash Join")
         || plan.lines().any(|line| {
-            let table = [
-                "SCAN t", "SCAN s", "SCAN i", "SCAN b", "SCAN n", "SCAN m", "SCAN c",
-            ]
-            .iter()
-            .find_map(|scan| line.strip_prefix(scan));
+            let table = ["SCAN t", "SCAN s", "SCAN i", "SCAN b", "SCAN n"]
+                .iter()
+                .find_map(|scan| line.strip_prefix(scan));
             table.is_some_and(|rest| !rest.starts_with(" USING"))
         })
 }
@@ -324,7 +322,9 @@ async fn wrong_plans_of_build_data(connections: &Connections) -> String {
             };
             let statement = build_data::select(connections.dialect, &query, 51);
             let plan = plan(connections, statement).await;
-            if !plan.contains(index) || reads_everything(&plan) {
+            // What is later is looked for by its node, however much a tree collected.
+            let served = plan.contains(index) && (!latest || plan.contains("build_data_node"));
+            if !served || reads_everything(&plan) {
                 writeln!(wrong, "{query:?}, without {index}:\n{plan}").expect("text grows");
             }
         }
