@@ -113,3 +113,27 @@ if "EMULATOR_SESSIONS" in os.environ:
     emulator.app.add_url_rule(
         "/redfish/v1/SessionService/Sessions", "end_sessions", _end_sessions, methods=["DELETE"]
     )
+
+if "EMULATOR_FIRMWARE" in os.environ:
+    import flask
+
+    _firmware = {
+        "bios": {"Id": "bios", "Name": "BIOS", "Version": "1.4.2"},
+        "nic": {"Id": "nic", "Name": "NIC canary-Xy7-umbrella", "Version": "22.41"},
+        # A slot without anything in it.
+        "empty": {"Id": "empty", "Name": "Slot 7", "Version": None},
+    }
+
+    def _list_firmware():
+        paths = ["/redfish/v1/UpdateService/FirmwareInventory/" + key for key in _firmware]
+        return flask.jsonify({"Members": [{"@odata.id": path} for path in paths]})
+
+    def _read_firmware(key):
+        return flask.jsonify(_firmware[key])
+
+    emulator.app.add_url_rule(
+        "/redfish/v1/UpdateService/FirmwareInventory", "list_firmware", _list_firmware
+    )
+    emulator.app.add_url_rule(
+        "/redfish/v1/UpdateService/FirmwareInventory/<key>", "read_firmware", _read_firmware
+    )
