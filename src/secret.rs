@@ -3,10 +3,16 @@
 //! Designs and configuration hold references (`secret://NAME`); what they stand for is read from a
 //! directory or from the environment, used, and wiped. Nothing here can be printed: neither the
 //! value, nor an error that was met on the way to it.
+//!
+//! Whoever writes a design also writes the address that its secrets are sent to. So a design's
+//! reference is read by [`SecretSource::read_for_design`], which never gives out what the
+//! configuration names for the service itself.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use zeroize::{Zeroize as _, Zeroizing};
 
@@ -73,6 +79,37 @@ pub enum SecretError {
         /// What is wrong, as in "empty".
         what: &'static str,
     },
+    /// A design names what the configuration names for the service itself.
+    #[error("node {node} may not use {reference}: it is the service's own")]
+    Own {
+        /// The node whose design names it.
+        node: String,
+        /// What was asked for.
+        reference: SecretReference,
+    },
+    /// A design names what no design may name.
+    #[error(
+        "node {node} may not use {reference}: names for designs begin with `{prefix}` (`secrets.design_prefix`)"
+    )]
+    NotForDesigns {
+        /// The node whose design names it.
+        node: String,
+        /// What was asked for.
+        reference: SecretReference,
+        /// How the names begin that designs may use.
+        prefix: String,
+    },
+}
+
+/// What the service keeps from designs.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Reservation {
+    /// Secrets that the configuration names: tokens and passwords of the service itself.
+    pub names: Vec<SecretReference>,
+    /// Files that the configuration names: keys and the like may lie where secrets do.
+    pub files: Vec<PathBuf>,
+    /// How the names begin that designs may use; none: all but these.
+    pub design_prefix: Option<String>,
 }
 
 /// Where secrets are read from: a directory with one file per name, and, for names that it does not
@@ -80,13 +117,32 @@ pub enum SecretError {
 #[derive(Clone, Debug, Default)]
 pub struct SecretSource {
     directory: Option<PathBuf>,
+    /// The names of the service's own secrets, in the form that their variables have: names that
+    /// differ in nothing but that share a variable, and a file where case does not count.
+    own: Arc<BTreeSet<String>>,
+    own_files: Arc<[PathBuf]>,
+    design_prefix: Option<Arc<str>>,
 }
 
 impl SecretSource {
     /// Reads from `directory`, if there is one, and from the environment.
     #[must_use]
     pub fn new(directory: Option<PathBuf>) -> Self {
-        Self { directory }
+        Self {
+            directory,
+            ..Self::default()
+        }
+    }
+
+    /// The same, and keeps from designs what is reserved.
+    #[must_use]
+    pub fn reserving(self, reservation: Reservation) -> Self {
+        Self {
+            own: Arc::new(reservation.names.iter().map(variable).collect()),
+            own_files: reservation.files.into(),
+            design_prefix: reservation.design_prefix.map(Arc::from),
+            ..self
+        }
     }
 
     /// Reads a secret anew, so that one that was changed is used from the next time on. A line feed
@@ -98,14 +154,53 @@ impl SecretSource {
     pub async fn read(&self, reference: &SecretReference) -> Result<Secret, SecretError> {
         let source = self.clone();
         let wanted = reference.clone();
-        // Files of a cluster's secrets may be on a slow mount.
-        let reading = tokio::task::spawn_blocking(move || source.look_up(&wanted));
-        reading.await.unwrap_or_else(|panicked| {
-            Err(SecretError::Unreadable {
+        blocking(reference, move || source.look_up(&wanted)).await
+    }
+
+    /// The same for a reference that the design of `node` holds. What is the service's own, or not
+    /// among the names that are for designs, is not even looked for.
+    ///
+    /// # Errors
+    ///
+    /// It is not for designs; besides, those of [`SecretSource::read`].
+    pub async fn read_for_design(
+        &self,
+        reference: &SecretReference,
+        node: &str,
+    ) -> Result<Secret, SecretError> {
+        if self.own.contains(&variable(reference)) {
+            return Err(own(reference, node));
+        }
+        if let Some(prefix) = &self.design_prefix
+            && !reference.name().starts_with(&**prefix)
+        {
+            return Err(SecretError::NotForDesigns {
+                node: node.to_owned(),
                 reference: reference.clone(),
-                source: io::Error::other(panicked),
-            })
+                prefix: prefix.to_string(),
+            });
+        }
+        let source = self.clone();
+        let wanted = reference.clone();
+        let node = node.to_owned();
+        blocking(reference, move || {
+            if source.is_own_file(&wanted) {
+                return Err(own(&wanted, &node));
+            }
+            source.look_up(&wanted)
         })
+        .await
+    }
+
+    /// Whether its file is one that the configuration names, by whatever path.
+    fn is_own_file(&self, reference: &SecretReference) -> bool {
+        let file = self
+            .directory
+            .as_ref()
+            .and_then(|directory| directory.join(reference.name()).canonicalize().ok());
+        // What cannot be followed to its end is not there, or cannot be read either.
+        let is_it = |own: &PathBuf| own.canonicalize().ok() == file;
+        file.is_some() && self.own_files.iter().any(is_it)
     }
 
     fn look_up(&self, reference: &SecretReference) -> Result<Secret, SecretError> {
@@ -142,6 +237,27 @@ pub fn variable(reference: &SecretReference) -> String {
         }
     });
     VARIABLE_PREFIX.chars().chain(name).collect()
+}
+
+/// Runs `look_up` where it may block: files of a cluster's secrets may be on a slow mount.
+async fn blocking(
+    reference: &SecretReference,
+    look_up: impl FnOnce() -> Result<Secret, SecretError> + Send + 'static,
+) -> Result<Secret, SecretError> {
+    let reading = tokio::task::spawn_blocking(look_up);
+    reading.await.unwrap_or_else(|panicked| {
+        Err(SecretError::Unreadable {
+            reference: reference.clone(),
+            source: io::Error::other(panicked),
+        })
+    })
+}
+
+fn own(reference: &SecretReference, node: &str) -> SecretError {
+    SecretError::Own {
+        node: node.to_owned(),
+        reference: reference.clone(),
+    }
 }
 
 fn read_file(path: &Path) -> io::Result<Vec<u8>> {
@@ -197,59 +313,5 @@ fn places(reference: &SecretReference, directory: Option<&Path>) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn reference(name: &str) -> SecretReference {
-        format!("secret://{name}").parse().unwrap()
-    }
-
-    #[tokio::test]
-    async fn a_secret_is_read_anew_each_time() {
-        let directory = tempfile::tempdir().unwrap();
-        let source = SecretSource::new(Some(directory.path().to_owned()));
-        for (written, read) in [
-            ("hunter2\n", "hunter2"),
-            ("next\r\n", "next"),
-            (" a ", " a "),
-        ] {
-            std::fs::write(directory.path().join("bmc"), written).unwrap();
-            let secret = source.read(&reference("bmc")).await.unwrap();
-            assert_eq!(secret.expose(), read);
-        }
-    }
-
-    #[tokio::test]
-    async fn what_cannot_be_used_is_told_by_its_reference_alone() {
-        let directory = tempfile::tempdir().unwrap();
-        let source = SecretSource::new(Some(directory.path().to_owned()));
-        let long = "hunter2".repeat(10_000);
-        for (written, told) in [
-            (&b""[..], "read secret://bmc: it is empty"),
-            (b"\n", "read secret://bmc: it is empty"),
-            (b"hunter2\xff", "read secret://bmc: it is no UTF-8 text"),
-            (
-                long.as_bytes(),
-                "read secret://bmc: it is longer than 64 KiB",
-            ),
-        ] {
-            std::fs::write(directory.path().join("bmc"), written).unwrap();
-            let error = source.read(&reference("bmc")).await.unwrap_err();
-            assert_eq!(error.to_string(), told);
-            assert!(!format!("{error:?}").contains("hunter2"));
-        }
-        std::fs::create_dir(directory.path().join("folder")).unwrap();
-        let error = source.read(&reference("folder")).await.unwrap_err();
-        assert_eq!(error.to_string(), "read secret://folder");
-        let error = source.read(&reference("no.such-one")).await.unwrap_err();
-        let told = error.to_string();
-        assert!(told.contains("DRYDOCK_SECRET_NO_SUCH_ONE"), "{told}");
-        assert!(told.contains("/no.such-one"), "{told}");
-    }
-
-    #[test]
-    fn a_secret_cannot_be_printed() {
-        let secret = Secret::new("hunter2".to_owned());
-        assert_eq!(format!("{secret:?}"), "Secret(..)");
-    }
-}
+#[path = "secret_tests.rs"]
+mod tests;

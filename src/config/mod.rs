@@ -104,7 +104,11 @@ impl Config {
             layers.push(Layer::of_file(path, &mut problems));
         }
         let mut reader = Reader::new(layers, problems);
-        let config = Self::read(&mut reader, &default_data_dir(&sources.environment));
+        let mut config = Self::read(&mut reader, &default_data_dir(&sources.environment));
+        let reservation = &mut config.secrets.reservation;
+        (reservation.names, reservation.files) = reader.reserved();
+        // It may hold the password of the database.
+        reservation.files.extend(sources.file.clone());
         reader.finish()?;
         Ok(config)
     }

@@ -9,6 +9,7 @@ use std::time::Duration;
 use super::duration;
 use super::layer::{Layer, Value};
 use super::problem::{Origin, Problem, Problems};
+use crate::domain::SecretReference;
 
 /// A key that can be set.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,6 +28,9 @@ pub(super) struct Reader {
     layers: Vec<Layer>,
     keys: Vec<Key>,
     problems: Vec<Problem>,
+    /// Secrets and files that were named: the service's own, which no design is given.
+    secrets: Vec<SecretReference>,
+    files: Vec<PathBuf>,
 }
 
 impl Reader {
@@ -35,6 +39,8 @@ impl Reader {
             layers,
             keys: Vec::new(),
             problems,
+            secrets: Vec::new(),
+            files: Vec::new(),
         }
     }
 
@@ -170,13 +176,32 @@ impl Reader {
 
     /// A path; none if it is not set, whatever that means: `default` says it in words.
     pub(super) fn path(&mut self, key: &str, default: &str, description: &str) -> Option<PathBuf> {
-        self.text(key, default, description, |text| {
+        let path = self.text(key, default, description, |text| {
             if text.is_empty() {
                 Err("must not be empty")
             } else {
                 Ok(PathBuf::from(text))
             }
-        })
+        });
+        self.files.extend(path.clone());
+        path
+    }
+
+    /// A secret of the service itself, by reference; none if it is not set.
+    pub(super) fn secret(&mut self, key: &str, description: &str) -> Option<SecretReference> {
+        let secret = self.text(key, "none", description, str::parse::<SecretReference>);
+        self.secrets.extend(secret.clone());
+        secret
+    }
+
+    /// Keeps a secret from designs that a setting of another form names.
+    pub(super) fn reserve(&mut self, secret: &SecretReference) {
+        self.secrets.push(secret.clone());
+    }
+
+    /// What was named so far: the service's own secrets and files.
+    pub(super) fn reserved(&self) -> (Vec<SecretReference>, Vec<PathBuf>) {
+        (self.secrets.clone(), self.files.clone())
     }
 
     /// Paths: an array in a file, separated as in `PATH` elsewhere.

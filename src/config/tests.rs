@@ -238,6 +238,60 @@ fn secrets_in_the_environment_are_no_settings() {
 }
 
 #[test]
+fn every_secret_and_file_that_is_named_is_kept_from_designs() {
+    let file = file("");
+    let loaded = |name: &str, value: &str| {
+        let variable = format!("DRYDOCK_{}", name.replace('.', "__").to_uppercase());
+        let config = Config::load(&Sources {
+            // What each of them needs beside it is another test's.
+            environment: environment(&[
+                (variable.as_str(), value),
+                ("DRYDOCK_TLS__CERTIFICATE", "/tls.pem"),
+                ("DRYDOCK_TLS__KEY", "/tls.key"),
+                ("DRYDOCK_AUTH__ROSTER", "/roster"),
+            ]),
+            file: Some(file.path().to_owned()),
+            ..Sources::default()
+        });
+        config.unwrap().secrets.reservation
+    };
+    let keys = keys();
+    let own = keys
+        .iter()
+        .filter(|key| key.description.contains("secret://NAME") && key.name != "secrets.directory");
+    let mut named = 0;
+    for key in own {
+        let list = key.description.contains("=secret://NAME");
+        let value = if list {
+            "https://a=secret://own"
+        } else {
+            "secret://own"
+        };
+        let reservation = loaded(&key.name, value);
+        let own = "secret://own".parse().unwrap();
+        assert_eq!(reservation.names, [own], "{}", key.name);
+        named += 1;
+    }
+    assert!(named >= 2, "the keys are found by how they are described");
+    let files = loaded("drivers.redfish.ca", "/ca.pem").files;
+    for path in ["/tls.key", "/tls.pem", "/roster", "/ca.pem"] {
+        assert!(files.contains(&path.into()), "{path}: {files:?}");
+    }
+    assert!(files.contains(&file.path().to_owned()), "{files:?}");
+}
+
+#[test]
+fn names_for_designs_begin_as_names_of_secrets_do() {
+    for (prefix, told) in [("bmc-", None), ("a/b", Some(())), ("", Some(()))] {
+        let config = Config::load(&Sources {
+            environment: environment(&[("DRYDOCK_SECRETS__DESIGN_PREFIX", prefix)]),
+            ..Sources::default()
+        });
+        assert_eq!(config.err().map(drop), told, "{prefix}");
+    }
+}
+
+#[test]
 fn a_site_may_differ() {
     let file = file(
         "[drivers]\noob = ['manual']\n[sites.harbour]\noob = ['redfish', 'manual']\n\

@@ -80,7 +80,13 @@ impl From<SecretError> for DriverError {
             Some(source) => format!("{error}: {source}"),
             None => error.to_string(),
         };
-        Self::permanent(ErrorKind::Internal, message).before_sending()
+        let kind = match error {
+            SecretError::Own { .. } | SecretError::NotForDesigns { .. } => ErrorKind::Refused,
+            SecretError::Missing { .. }
+            | SecretError::Unreadable { .. }
+            | SecretError::Unusable { .. } => ErrorKind::Internal,
+        };
+        Self::permanent(kind, message).before_sending()
     }
 }
 

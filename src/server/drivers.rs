@@ -13,7 +13,6 @@ use crate::driver::redfish::{Redfish, RedfishOptions};
 use crate::driver::simulated::Simulated;
 use crate::driver::turns::Turns;
 use crate::driver::{Driver, Registry, SiteDrivers};
-use crate::secret::SecretSource;
 
 /// Why a driver cannot be set up.
 #[derive(Debug, thiserror::Error)]
@@ -66,8 +65,7 @@ fn of_site(config: &Config, site: Option<&Site>, turns: &Arc<Turns>) -> Result<S
                     graceful_shutdown: config.drivers.redfish.graceful_shutdown,
                     call_timeout: config.executor.call_timeout,
                 };
-                let secrets = SecretSource::new(config.secrets.directory.clone());
-                let driver = Redfish::new(options, secrets, Arc::clone(turns));
+                let driver = Redfish::new(options, options::secrets(config), Arc::clone(turns));
                 Arc::new(driver.map_err(Error::Redfish)?)
             }
             OobType::Manual => Arc::new(Manual),
@@ -84,7 +82,6 @@ fn of_site(config: &Config, site: Option<&Site>, turns: &Arc<Turns>) -> Result<S
 /// The driver for Ironic. Without an endpoint the configuration would have been refused.
 fn ironic(config: &Config) -> Result<Arc<dyn Driver>, Error> {
     let options = options::ironic(config).ok_or(Error::IronicUnset)?;
-    let secrets = SecretSource::new(config.secrets.directory.clone());
-    let ironic = Ironic::new(options, secrets).map_err(Error::Ironic)?;
+    let ironic = Ironic::new(options, options::secrets(config)).map_err(Error::Ironic)?;
     Ok(Arc::new(ironic))
 }

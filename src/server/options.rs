@@ -61,12 +61,18 @@ pub(super) fn loader(config: &Config) -> Result<LoaderOptions, Error> {
         fetch: FetchOptions {
             authorities: authorities.transpose()?.unwrap_or_default(),
             tokens: web.tokens.clone(),
-            secrets: SecretSource::new(config.secrets.directory.clone()),
+            secrets: secrets(config),
             connect_timeout: web.connect_timeout,
             time_limit: web.fetch_timeout,
         },
         ..LoaderOptions::default()
     })
+}
+
+/// Where secrets are, and which of them are kept from designs.
+pub(super) fn secrets(config: &Config) -> SecretSource {
+    let source = SecretSource::new(config.secrets.directory.clone());
+    source.reserving(config.secrets.reservation.clone())
 }
 
 pub(super) fn simulated(config: &Config) -> SimulatedOptions {

@@ -45,6 +45,12 @@ impl Node {
             .oob("system_id", name)
     }
 
+    /// The same under another name in the design.
+    pub(crate) fn named(mut self, name: &str) -> Self {
+        name.clone_into(&mut self.name);
+        self
+    }
+
     /// Sets something about its management controller.
     pub(crate) fn oob(mut self, key: &'static str, value: impl ToString) -> Self {
         self.oob.insert(key, value.to_string());

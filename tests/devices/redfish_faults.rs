@@ -2,7 +2,7 @@
 
 use drydock::proto::v1::{ResultStatus, TaskAction};
 
-use crate::emulator::{Emulation, Emulator};
+use crate::emulator::{Emulation, Emulator, PASSWORD};
 use crate::harbour::{CREDENTIAL, Harbour, Node};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -30,9 +30,55 @@ async fn a_wrong_password_is_tried_once() {
         );
 
         // It is read anew for each step.
-        harbour.keep("harbour-bmc", crate::emulator::PASSWORD);
+        harbour.keep("harbour-bmc", PASSWORD);
         let verified = harbour.run(&server, TaskAction::VerifyNode).await;
         verified.assert_success();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_design_has_a_secret_of_the_service_sent_to_a_host_of_its_choice() {
+    let emulator = Emulation::of(1).start().await;
+    let theirs = |name: &str, secret: &str| {
+        let node = Node::behind(&emulator, "n00001").named(name);
+        node.oob("credential", format!("secret://{secret}"))
+    };
+    let harbour = Harbour::of(&[
+        Node::behind(&emulator, "n00001"),
+        theirs("n2", "forge-token"),
+        theirs("n3", "Forge_Token"),
+        theirs("n4", "other"),
+    ]);
+    for name in ["forge-token", "Forge_Token", "other"] {
+        harbour.keep(name, PASSWORD);
+    }
+    let server = harbour
+        .launch(&emulator)
+        .set(
+            "design.tokens",
+            "https://forge.example=secret://forge-token",
+        )
+        .set("secrets.design_prefix", "harbour-")
+        .start()
+        .await;
+    let verified = harbour.run(&server, TaskAction::VerifyNode).await;
+    assert_eq!(verified.failures(), ["n2", "n3", "n4"]);
+    for (node, why) in [
+        (
+            "n2",
+            "node n2 may not use secret://forge-token: it is the service's own",
+        ),
+        (
+            "n3",
+            "node n3 may not use secret://Forge_Token: it is the service's own",
+        ),
+        (
+            "n4",
+            "node n4 may not use secret://other: names for designs begin with `harbour-` (`secrets.design_prefix`)",
+        ),
+    ] {
+        assert_eq!(verified.why(node), why);
+        assert_eq!(verified.steps(node)[0].retry, Some(0), "{node}");
     }
 }
 

@@ -7,12 +7,16 @@ use std::time::Duration;
 use super::MAX_COUNT;
 use super::ironic::Ironic;
 use crate::config::reader::Reader;
+use crate::domain::SecretReference;
+use crate::secret::Reservation;
 
 /// Secrets.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Secrets {
     /// The directory with one file per secret.
     pub directory: Option<PathBuf>,
+    /// What no design is given.
+    pub reservation: Reservation,
 }
 
 impl Secrets {
@@ -23,8 +27,18 @@ impl Secrets {
                 "none",
                 "Directory with one file per secret: `secret://NAME` is read from its file NAME, else from the environment variable DRYDOCK_SECRET_NAME.",
             ),
+            reservation: Reservation {
+                design_prefix: reader.text("secrets.design_prefix", "none", DESIGN_PREFIX, prefix),
+                ..Reservation::default()
+            },
         }
     }
+}
+
+fn prefix(text: &str) -> Result<String, &'static str> {
+    let reference = format!("secret://{text}").parse::<SecretReference>();
+    reference.map_err(|_| "must be how the name of a secret may begin")?;
+    Ok(text.to_owned())
 }
 
 /// An out-of-band type that there is a driver for.
@@ -159,6 +173,7 @@ impl Site {
     }
 }
 
+const DESIGN_PREFIX: &str = "How the names of those secrets begin that designs may use; without it, designs may use all that the configuration does not name itself.";
 const OOB: &str = "The out-of-band types of nodes that are acted on for real, `redfish` or `manual`; without any, out-of-band steps are simulated.";
 const NODE: &str = "What does the steps that are not out-of-band: `ironic`, or `simulated`.";
 const REDFISH_CA: &str =

@@ -80,9 +80,7 @@ impl Ironic {
             auth != IronicAuth::HttpBasic || username.is_some(),
             "must be set: drivers.ironic.auth is `http_basic`".to_owned(),
         );
-        let secret = reader.text("drivers.ironic.secret", "none", SECRET, |text| {
-            text.parse::<SecretReference>()
-        });
+        let secret = reader.secret("drivers.ironic.secret", SECRET);
         reader.check(
             "drivers.ironic.secret",
             &["drivers.ironic.auth"],

@@ -49,6 +49,14 @@ impl Web {
             fetch_timeout <= LOAD,
             "must be at most 1m".to_owned(),
         );
+        let tokens = reader.texts(
+            "design.tokens",
+            "Tokens shown to hosts of designs, as `https://host:port=secret://NAME`.",
+            |text| text.parse::<Token>().map_err(|error| error.to_string()),
+        );
+        for token in &tokens {
+            reader.reserve(token.secret());
+        }
         Self {
             allowed_hosts: reader.texts(
                 "design.allowed_hosts",
@@ -70,11 +78,7 @@ impl Web {
                 "those of the system",
                 "PEM file of the only certificate authorities that are believed of hosts of designs.",
             ),
-            tokens: reader.texts(
-                "design.tokens",
-                "Tokens shown to hosts of designs, as `https://host:port=secret://NAME`.",
-                |text| text.parse::<Token>().map_err(|error| error.to_string()),
-            ),
+            tokens,
             connect_timeout,
             fetch_timeout,
         }

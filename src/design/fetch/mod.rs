@@ -213,6 +213,9 @@ impl Fetcher {
             .http1_only()
             .redirect(reqwest::redirect::Policy::none())
             .retry(reqwest::retry::never())
+            // A server may close a connection that is kept at any moment, and the request after a
+            // redirect would meet that.
+            .pool_max_idle_per_host(0)
             .referer(false)
             .connect_timeout(self.options.connect_timeout)
             .user_agent(concat!("drydock/", env!("CARGO_PKG_VERSION")));

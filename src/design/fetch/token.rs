@@ -29,6 +29,14 @@ pub struct Token {
 #[error("is not `https://host=secret://NAME`, with a port and http:// where they are meant")]
 pub struct TokenError;
 
+impl Token {
+    /// Where it is kept.
+    #[must_use]
+    pub fn secret(&self) -> &SecretReference {
+        &self.secret
+    }
+}
+
 impl FromStr for Token {
     type Err = TokenError;
 

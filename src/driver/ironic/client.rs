@@ -90,7 +90,7 @@ impl Client {
         exchange::place(&self.endpoint)
     }
 
-    /// Looks up a secret that is sent on, to whatever Ironic talks to.
+    /// Where the secrets of designs are, for whatever Ironic talks to.
     pub(super) fn secrets(&self) -> &SecretSource {
         &self.secrets
     }

@@ -7,13 +7,14 @@ use super::options::Enrolment;
 use crate::domain::site::Oob;
 use crate::secret::{Secret, SecretSource};
 
-/// The parameters of a hardware type, and the secret among them. Of a type that this driver does not
+/// The parameters of a hardware type for a node of the design, and the secret among them. Of a type that this driver does not
 /// know, none: they are set in Ironic.
 ///
 /// # Errors
 ///
 /// The design does not say where the controller is, or its password cannot be had.
 pub(super) async fn of(
+    node: &str,
     oob: &Oob,
     hardware_type: &str,
     enrolment: &Enrolment,
@@ -64,9 +65,39 @@ pub(super) async fn of(
     let Some(reference) = &oob.credential else {
         return Ok((info, None));
     };
-    let secret = secrets.read(reference).await.map_err(|error| {
-        DriverError::permanent(ErrorKind::Internal, error.to_string()).before_sending()
-    })?;
+    let secret = secrets.read_for_design(reference, node).await?;
     info.insert(format!("{prefix}_password"), Value::from(secret.expose()));
     Ok((info, Some(secret)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::secret::Reservation;
+
+    #[tokio::test]
+    async fn ironic_is_told_no_secret_of_the_service() {
+        let directory = tempfile::tempdir().unwrap();
+        for name in ["bmc", "ironic"] {
+            std::fs::write(directory.path().join(name), "hunter2").unwrap();
+        }
+        let secrets = SecretSource::new(Some(directory.path().to_owned()));
+        let secrets = secrets.reserving(Reservation {
+            names: vec!["secret://ironic".parse().unwrap()],
+            ..Reservation::default()
+        });
+        let told = async |secret: &str| {
+            let oob = Oob {
+                address: Some("10.0.0.1".to_owned()),
+                credential: Some(secret.parse().unwrap()),
+                ..Oob::default()
+            };
+            of("n1", &oob, "redfish", &Enrolment::default(), &secrets).await
+        };
+        let (info, _) = told("secret://bmc").await.unwrap();
+        assert_eq!(info["redfish_password"], "hunter2");
+        let error = told("secret://ironic").await.unwrap_err();
+        assert_eq!((error.kind, error.not_sent), (ErrorKind::Refused, true));
+        assert!(error.message.starts_with("node n1 may not use"), "{error}");
+    }
 }

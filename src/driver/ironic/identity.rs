@@ -135,7 +135,7 @@ async fn enrol(
         }
     };
     let (driver_info, secret) =
-        driver_info::of(wanted.oob(), hardware_type, enrolment, secrets).await?;
+        driver_info::of(wanted.name, wanted.oob(), hardware_type, enrolment, secrets).await?;
     let body = json!({
         "name": wanted.name,
         "driver": hardware_type,

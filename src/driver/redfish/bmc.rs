@@ -14,6 +14,8 @@ const SYSTEM_ID: &str = "system_id";
 /// A management controller that speaks Redfish.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Bmc {
+    /// The node that it is of.
+    pub(super) node: String,
     /// Where it is: `https`, its host and port, no path.
     pub(super) endpoint: Url,
     /// Whom we log in as.
@@ -32,6 +34,7 @@ impl Bmc {
         let account = oob.account.as_deref().ok_or_else(|| missing("account"))?;
         let credential = oob.credential.as_ref();
         Ok(Self {
+            node: node.name.clone(),
             endpoint: endpoint(address)?,
             account: account.to_owned(),
             credential: credential.ok_or_else(|| missing("credential"))?.clone(),

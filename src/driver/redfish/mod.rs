@@ -195,7 +195,8 @@ impl Redfish {
     }
 
     async fn password(&self, bmc: &Bmc) -> Result<Secret, DriverError> {
-        Ok(self.secrets.read(&bmc.credential).await?)
+        let read = self.secrets.read_for_design(&bmc.credential, &bmc.node);
+        Ok(read.await?)
     }
 
     async fn open<'a>(

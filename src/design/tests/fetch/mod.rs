@@ -3,6 +3,10 @@
 #[path = "../../../../tests/support/http.rs"]
 mod http;
 
+mod fetching;
+
 mod answers;
+mod hostile;
 mod location;
+mod names;
 mod tls;

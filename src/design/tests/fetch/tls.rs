@@ -12,7 +12,7 @@ use tokio_rustls::TlsAcceptor;
 use super::super::super::support::{TestResult, invalid};
 use super::super::super::{Authorities, Code};
 use super::super::*;
-use super::answers::{HOME, RACK, fetch, fetcher, options};
+use super::fetching::{HOME, RACK, fetch, fetcher, options};
 use super::http::{Answer, WebServer};
 
 const NAME: &str = "designs.example.test";
