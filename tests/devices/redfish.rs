@@ -37,6 +37,8 @@ async fn fifty_nodes_are_verified_at_once_and_watched_live() {
         assert_eq!(machine["power_state"], "Off");
         assert_eq!(machine["boot_mode"], "UEFI");
         assert_eq!(machine["health"], "OK");
+        assert_eq!(machine["processors"]["count"], 2);
+        assert_eq!(machine["memory_gib"], 96);
         assert_eq!(verified.steps(&data.node_name)[0].task_id, data.task_id);
         // Its service names an inventory of firmware and has none.
         let not_told = machine["not_told"][0]

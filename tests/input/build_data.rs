@@ -110,7 +110,7 @@ async fn what_a_step_finds_out_is_told_and_listed(database: Database) {
         names.push(&data.node_name);
 
         let only = client.build_data(of_task(&data.task_id)).await;
-        assert_eq!(only, [data.clone()], "of its step");
+        assert_eq!(only, std::slice::from_ref(data), "of its step");
         let node = step.parent_task_id.as_ref().expect("a node");
         assert_eq!(client.build_data(of_task(node)).await, only, "of its node");
         let of_name = client.build_data(of_node(&data.node_name)).await;

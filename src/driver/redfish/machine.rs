@@ -59,7 +59,11 @@ pub(super) async fn read(service: &mut Service<'_>) -> Result<Progress, DriverEr
         }
     }
     let mut firmware = Vec::new();
-    let told = optional(all_firmware(service, &mut firmware).await)?;
+    let told = match all_firmware(service, &mut firmware).await {
+        // The rest was told: one slow answer is no reason to ask for all of it again.
+        Err(error) if error.kind == ErrorKind::Timeout => Err(error),
+        other => optional(other)?,
+    };
     machine.firmware = firmware;
     machine
         .not_told

@@ -349,7 +349,7 @@ fn histories_differ_by_what_was_committed_alone() {
     });
     assert_eq!(difference(&events, &other), None);
     other.push(end);
-    assert!(difference(&events, &other).is_some_and(|text| text.starts_with("event 27 ")));
+    assert!(difference(&events, &other).is_some_and(|text| text.starts_with("event 28 ")));
     other.truncate(other.len() - 3);
     assert!(difference(&events, &other).is_some_and(|text| text.starts_with("event 26 ")));
     let mut other = events.clone();
