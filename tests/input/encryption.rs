@@ -281,7 +281,7 @@ async fn what_would_not_be_safe_is_refused_at_the_start() {
         Some(people.token(Role::Read)),
     );
     assert_eq!(code(list(&client).await), Code::Ok);
-    drop(safe);
+    safe.kill().await;
 
     people.write("ci admin cn:x");
     let broken = said(people.ask(Launch::on(&database))).await;

@@ -51,7 +51,7 @@ struct Gated {
     client: Client,
     design_ref: String,
     _site: Site,
-    _server: Server,
+    server: Server,
 }
 
 impl Gated {
@@ -70,7 +70,7 @@ impl Gated {
             client: Client::of(server.address()),
             design_ref: format!("file://{}", path.display()),
             _site: site,
-            _server: server,
+            server,
         }
     }
 
@@ -142,7 +142,8 @@ async fn a_strict_gate_needs_everything_and_an_open_one_nothing(database: Databa
     assert_eq!(result(&refused), (ResultStatus::Failure, "DesignInvalid"));
     let simulated = strict.verify(&["s1"]).await;
     assert_eq!(result(&simulated), (ResultStatus::Success, ""));
-    drop(strict);
+    // It holds the file of the database until it is gone.
+    strict.server.kill().await;
 
     let open = Gated::by(&database, Some("off")).await;
     let done = open.verify(&["a", "b"]).await;

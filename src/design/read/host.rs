@@ -33,10 +33,7 @@ pub(crate) fn host(host: &mut Scope<'_, '_>) -> HostSpec {
 /// it was where it was read in its own document. Gives the value back.
 pub(in crate::design) fn replace(spec: &mut HostSpec, section: Section, value: Value) -> Value {
     let mut body = serde_json::Map::from_iter([(section.key().to_owned(), value)]);
-    let mut notes = Notes {
-        trail: Vec::new(),
-        misfits: Vec::new(),
-    };
+    let mut notes = Notes::default();
     Scope::read(&body, &mut notes, |scope| put(spec, section, scope));
     body.remove(section.key()).unwrap_or_default()
 }

@@ -2,6 +2,7 @@
 
 use serde_json::json;
 
+use super::notes::MAX_MISFITS;
 use super::*;
 use crate::domain::site::network::RangeKind;
 
