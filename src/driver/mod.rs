@@ -24,6 +24,7 @@ mod redaction;
 
 pub mod device_error;
 pub mod http;
+pub mod machine;
 
 pub mod ironic;
 

@@ -34,6 +34,7 @@ pub(crate) struct Emulation {
     sessions: bool,
     without_boot: bool,
     uses_boot_up: bool,
+    firmware: bool,
 }
 
 impl Emulation {
@@ -46,6 +47,7 @@ impl Emulation {
             sessions: false,
             without_boot: false,
             uses_boot_up: false,
+            firmware: false,
         }
     }
 
@@ -76,6 +78,12 @@ impl Emulation {
     /// What is to be booted is booted once, as machines do and the emulator does not by itself.
     pub(crate) fn using_boot_up(mut self) -> Self {
         self.uses_boot_up = true;
+        self
+    }
+
+    /// It lists what firmware is installed.
+    pub(crate) fn with_firmware(mut self) -> Self {
+        self.firmware = true;
         self
     }
 
@@ -111,6 +119,9 @@ impl Emulation {
         }
         if self.uses_boot_up {
             command.env("EMULATOR_USES_BOOT_UP", "1");
+        }
+        if self.firmware {
+            command.env("EMULATOR_FIRMWARE", "1");
         }
         let mut child = command.spawn().expect("the emulator's program");
         let output = child.stderr.take().expect("its output is piped");

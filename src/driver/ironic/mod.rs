@@ -33,6 +33,8 @@ mod driver_info;
 
 mod identity;
 
+mod inventory;
+
 mod hardware;
 
 mod settings;
