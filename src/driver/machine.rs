@@ -29,6 +29,9 @@ pub struct Machine {
     /// What it is ordered by.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sku: Option<String>,
+    /// What its owner has labelled it with.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub asset_tag: Option<String>,
     /// Its UUID.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub uuid: Option<String>,
@@ -38,6 +41,15 @@ pub struct Machine {
     /// The version of its management controller's firmware.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub bmc_firmware: Option<String>,
+    /// Who made its management controller.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub bmc_manufacturer: Option<String>,
+    /// The network address of its management controller, as that sees it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub bmc_address: Option<String>,
+    /// The hardware address of its management controller.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub bmc_mac_address: Option<String>,
     /// `OK`, or whatever the device says is wrong.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub health: Option<String>,

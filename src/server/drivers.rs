@@ -63,10 +63,7 @@ pub(super) fn registry(config: &Config) -> Result<Registry, Error> {
     let elsewhere = of_site(config, None, &turns, &plugins)?;
     let mut sites = Vec::with_capacity(config.sites.len());
     for (name, site) in &config.sites {
-        sites.push((
-            name.clone(),
-            of_site(config, Some(site), &turns, &plugins)?,
-        ));
+        sites.push((name.clone(), of_site(config, Some(site), &turns, &plugins)?));
     }
     Ok(Registry::new(simulated, elsewhere, sites))
 }

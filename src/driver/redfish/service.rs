@@ -225,7 +225,7 @@ impl<'a> Service<'a> {
     /// What the service says in a value, made fit to be shown and kept, at most `limit` bytes of it;
     /// none where it says nothing.
     pub(super) fn text(&self, value: &Value, limit: usize) -> Option<String> {
-        let mut text = device_text(value.as_str()?, &[self.password, &self.basic]);
+        let mut text = device_text(value.as_str()?, &self.secrets());
         text.truncate(text.floor_char_boundary(limit));
         (!text.is_empty()).then_some(text)
     }
