@@ -6,10 +6,11 @@ use std::sync::Arc;
 use super::options;
 use crate::config::{Config, NodeDriver, OobType, Site};
 use crate::driver::http::TrustError;
+use crate::driver::ipmi;
 use crate::driver::ironic::Ironic;
 use crate::driver::ledger::LedgerError;
 use crate::driver::manual::Manual;
-use crate::driver::redfish::{Redfish, RedfishOptions};
+use crate::driver::redfish::{self, RedfishOptions};
 use crate::driver::remote::{Remote, SetupError};
 use crate::driver::simulated::Simulated;
 use crate::driver::turns::Turns;
@@ -57,26 +58,38 @@ pub(super) fn registry(config: &Config) -> Result<Registry, Error> {
     if config.simulated.all {
         return Ok(Registry::simulated(simulated));
     }
-    let redfish = Arc::new(Turns::new(options::count(
-        config.drivers.redfish.max_concurrent,
-    )));
+    let turns = AllTurns::of(config);
     let plugins = plugins(config)?;
-    let elsewhere = of_site(config, None, &redfish, &plugins)?;
+    let elsewhere = of_site(config, None, &turns, &plugins)?;
     let mut sites = Vec::with_capacity(config.sites.len());
     for (name, site) in &config.sites {
-        sites.push((
-            name.clone(),
-            of_site(config, Some(site), &redfish, &plugins)?,
-        ));
+        let drivers = of_site(config, Some(site), &turns, &plugins)?;
+        sites.push((name.clone(), drivers));
     }
     Ok(Registry::new(simulated, elsewhere, sites))
+}
+
+/// The turns at all BMCs of a kind, which the sites of a replica share.
+struct AllTurns {
+    redfish: Arc<Turns>,
+    ipmi: Arc<Turns>,
+}
+
+impl AllTurns {
+    fn of(config: &Config) -> Self {
+        let turns = |most| Arc::new(Turns::new(options::count(most)));
+        Self {
+            redfish: turns(config.drivers.redfish.max_concurrent),
+            ipmi: turns(config.drivers.ipmi.max_concurrent),
+        }
+    }
 }
 
 /// The drivers of a site; none: of those that have no settings of their own.
 fn of_site(
     config: &Config,
     site: Option<&Site>,
-    turns: &Arc<Turns>,
+    turns: &AllTurns,
     plugins: &Plugins,
 ) -> Result<SiteDrivers, Error> {
     let types = site
@@ -93,8 +106,13 @@ fn of_site(
                     graceful_shutdown: config.drivers.redfish.graceful_shutdown,
                     call_timeout: config.executor.call_timeout,
                 };
-                let driver = Redfish::new(options, options::secrets(config), Arc::clone(turns));
-                Arc::new(driver.map_err(Error::Redfish)?)
+                let turns = Arc::clone(&turns.redfish);
+                redfish::driver(&options, options::secrets(config), turns)
+                    .map_err(Error::Redfish)?
+            }
+            OobType::Ipmi => {
+                let options = options::ipmi(config, site);
+                ipmi::driver(options, options::secrets(config), Arc::clone(&turns.ipmi))
             }
             OobType::Manual => Arc::new(Manual),
             OobType::Remote(name) => plugin(plugins, name)?,

@@ -1,11 +1,13 @@
 //! Sections of what is driven: secrets, the choice of drivers, and what differs by site.
 
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::MAX_COUNT;
+use super::ipmi::{Ipmi, SiteIpmi};
 use super::ironic::Ironic;
 use super::remote::{Plugin, read_plugins};
 use crate::config::reader::Reader;
@@ -48,6 +50,8 @@ fn prefix(text: &str) -> Result<String, &'static str> {
 pub enum OobType {
     /// BMCs that speak Redfish.
     Redfish,
+    /// BMCs that speak IPMI.
+    Ipmi,
     /// An operator.
     Manual,
     /// Whatever the plug-in of that name does.
@@ -55,13 +59,18 @@ pub enum OobType {
 }
 
 impl OobType {
-    const TOKENS: [(&str, Self); 2] = [("redfish", Self::Redfish), ("manual", Self::Manual)];
+    const TOKENS: [(&str, Self); 3] = [
+        ("redfish", Self::Redfish),
+        ("ipmi", Self::Ipmi),
+        ("manual", Self::Manual),
+    ];
 
     /// As nodes say it.
     #[must_use]
     pub fn token(&self) -> &str {
         match self {
             Self::Redfish => "redfish",
+            Self::Ipmi => "ipmi",
             Self::Manual => "manual",
             Self::Remote(name) => name,
         }
@@ -122,6 +131,8 @@ pub struct Drivers {
     pub node: NodeDriver,
     /// The Redfish driver.
     pub redfish: Redfish,
+    /// The IPMI driver.
+    pub ipmi: Ipmi,
     /// The driver that deploys through Ironic.
     pub ironic: Ironic,
     /// Plug-ins, by their names.
@@ -153,9 +164,25 @@ impl Drivers {
                     "Most BMCs that one replica talks to at a time over Redfish; with each of them it has one exchange at a time.",
                 ),
             },
+            ipmi: Ipmi::read(reader),
             ironic: Ironic::read(reader, node == NodeDriver::Ironic),
             node,
             remote,
+        }
+    }
+
+    /// Finds the programs that the drivers of any of `sites` need, by name in the directories of
+    /// `search`, which has the form of `PATH`.
+    pub(in crate::config) fn find_programs(
+        &mut self,
+        reader: &mut Reader,
+        sites: &BTreeMap<String, Site>,
+        search: Option<&OsString>,
+    ) {
+        let elsewhere = sites.values().filter_map(|site| site.oob.as_ref());
+        let mut served = elsewhere.chain([&self.oob]);
+        if served.any(|types| types.contains(&OobType::Ipmi)) {
+            self.ipmi.find(reader, search);
         }
     }
 }
@@ -169,6 +196,8 @@ pub struct Site {
     pub node: Option<NodeDriver>,
     /// Instead of `drivers.redfish.ca`.
     pub redfish_ca: Option<PathBuf>,
+    /// What goes for BMCs that speak IPMI.
+    pub ipmi: SiteIpmi,
 }
 
 /// What may follow the name of a site in a key. A name may hold dots itself.
@@ -179,7 +208,8 @@ pub(in crate::config) fn read_sites(
     reader: &mut Reader,
     drivers: &Drivers,
 ) -> BTreeMap<String, Site> {
-    let names = reader.names_between("sites.", &SITE_KEYS);
+    let suffixes: Vec<&str> = SITE_KEYS.into_iter().chain(SiteIpmi::KEYS).collect();
+    let names = reader.names_between("sites.", &suffixes);
     if names.is_empty() {
         // The keys are listed although there is no site.
         Site::read(reader, "NAME", drivers);
@@ -220,11 +250,12 @@ impl Site {
                 "drivers.redfish.ca",
                 "Instead of `drivers.redfish.ca`, at the site of that name.",
             ),
+            ipmi: SiteIpmi::read(reader, name),
         }
     }
 }
 
-const OOB: &str = "The out-of-band types of nodes that are acted on for real, `redfish`, `manual` or the name of a plug-in; without any, out-of-band steps are simulated.";
+const OOB: &str = "The out-of-band types of nodes that are acted on for real, `redfish`, `ipmi`, `manual` or the name of a plug-in; without any, out-of-band steps are simulated.";
 const NODE: &str = "What does the steps that are not out-of-band: `ironic`, the name of a plug-in, or `simulated`.";
 const DESIGN_PREFIX: &str = "How the names of those secrets begin that designs may use; without it, designs may use all that the configuration does not name itself.";
 const REDFISH_CA: &str =
