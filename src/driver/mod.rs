@@ -25,6 +25,8 @@ pub mod http;
 
 pub mod ironic;
 
+pub mod remote;
+
 use std::sync::Arc;
 use std::time::Duration;
 
