@@ -250,6 +250,9 @@ fn every_secret_and_file_that_is_named_is_kept_from_designs() {
                 ("DRYDOCK_TLS__CERTIFICATE", "/tls.pem"),
                 ("DRYDOCK_TLS__KEY", "/tls.key"),
                 ("DRYDOCK_AUTH__ROSTER", "/roster"),
+                ("DRYDOCK_DRIVERS__REMOTE__NAME__ADDRESS", "https://h"),
+                ("DRYDOCK_DRIVERS__REMOTE__NAME__CERTIFICATE", "/ours.pem"),
+                ("DRYDOCK_DRIVERS__REMOTE__NAME__KEY", "/ours.key"),
             ]),
             file: Some(file.path().to_owned()),
             ..Sources::default()
