@@ -52,7 +52,7 @@ impl Keystone {
         command
             .arg(concat!(
                 env!("CARGO_MANIFEST_DIR"),
-                "/tests/devices/keystone.py"
+                "/tests/devices/serve_keystone.py"
             ))
             .arg(run)
             .arg(port.to_string());
