@@ -46,13 +46,13 @@ impl Keystone {
             let key = BASE64_URL_SAFE.encode([byte; 32]);
             std::fs::write(run.join("fernet").join(name), key).expect("a key");
         }
-        user(run, ADMIN, ADMIN_PASSWORD).await;
         let port = free_port();
+        user(run, port, ADMIN, ADMIN_PASSWORD).await;
         let mut command = command(run, "python");
         command
             .arg(concat!(
                 env!("CARGO_MANIFEST_DIR"),
-                "/tests/devices/keystone.py"
+                "/tests/devices/serve_keystone.py"
             ))
             .arg(run)
             .arg(port.to_string());
@@ -75,12 +75,12 @@ impl Keystone {
 
     /// With its version.
     pub(crate) fn endpoint(&self) -> String {
-        format!("http://127.0.0.1:{}/v3", self.port)
+        endpoint(self.port)
     }
 
     /// Makes an administrator, or gives one another password: the tokens of the one before end.
     pub(crate) async fn user(&self, name: &str, password: &str) {
-        user(self.directory.path(), name, password).await;
+        user(self.directory.path(), self.port, name, password).await;
     }
 
     /// A token of Ironic's own side.
@@ -117,11 +117,19 @@ impl Keystone {
     }
 }
 
-async fn user(run: &Path, name: &str, password: &str) {
+fn endpoint(port: u16) -> String {
+    format!("http://127.0.0.1:{port}/v3")
+}
+
+async fn user(run: &Path, port: u16, name: &str, password: &str) {
+    let endpoint = endpoint(port);
     manage(
         run,
         &[
             "bootstrap",
+            // Ironic looks for it in the catalogue.
+            "--bootstrap-internal-url",
+            &endpoint,
             "--bootstrap-username",
             name,
             "--bootstrap-password",

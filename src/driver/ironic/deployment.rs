@@ -76,7 +76,7 @@ pub(super) async fn start(
     match session.provision(&node, Verb::Active, config_drive).await {
         Ok(()) => Ok(begun(Verb::Active)),
         Err(error) => {
-            if error.is_refusal() || error.has_begun_nothing() {
+            if error.was_put_back() || (error.is_refusal() && !error.meaning.transient) {
                 session.withdraw(&node, true).await;
             }
             Err(error.into())

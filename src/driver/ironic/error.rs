@@ -64,6 +64,11 @@ impl ApiError {
         self.by_ironic && self.status.is_some_and(|status| status.is_client_error())
     }
 
+    /// Ironic began, had no worker for it, and put the node back where it was.
+    pub(super) fn was_put_back(&self) -> bool {
+        self.by_ironic && self.status == Some(StatusCode::SERVICE_UNAVAILABLE)
+    }
+
     /// Nothing has begun, and the same may be asked for again: it never got there, or Ironic itself had
     /// no time or nobody for it.
     pub(super) fn has_begun_nothing(&self) -> bool {
@@ -154,9 +159,9 @@ mod tests {
         const FULL: &str = r#"{"error_message": "{\"faultcode\": \"Server\", \"faultstring\": \"Requested action cannot be performed due to lack of free conductor workers.\", \"debuginfo\": null}"}"#;
         const PROXY: &str = "<html><body><h1>503 Service Unavailable</h1></body></html>";
         let full = error(503, FULL);
-        assert!(full.meaning.transient && full.has_begun_nothing());
+        assert!(full.meaning.transient && full.has_begun_nothing() && full.was_put_back());
         let proxy = error(503, PROXY);
-        assert!(proxy.meaning.transient && !proxy.has_begun_nothing());
+        assert!(proxy.meaning.transient && !proxy.has_begun_nothing() && !proxy.was_put_back());
         assert!(error(409, LOCKED).has_begun_nothing());
         assert!(error(400, TAKEN).is_refusal());
         for status in [400, 404, 409, 429] {

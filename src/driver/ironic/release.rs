@@ -73,7 +73,7 @@ pub(super) async fn start(
     match session.provision(&node, Verb::Deleted, None).await {
         Ok(()) => Ok(begun(Verb::Deleted)),
         Err(error) => {
-            if error.is_refusal() || error.has_begun_nothing() {
+            if error.was_put_back() || (error.is_refusal() && !error.meaning.transient) {
                 session.withdraw(&node, false).await;
             }
             Err(error.into())

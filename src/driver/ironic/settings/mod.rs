@@ -14,7 +14,7 @@ mod platform;
 
 mod record;
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::super::{DriverError, ErrorKind, Progress};
 use super::client::Session;
@@ -157,11 +157,7 @@ pub(super) async fn apply(
             Some(_) => {}
             // Once somebody else has changed it, it is theirs.
             None if ours => {
-                operations.push(match place {
-                    Place::Instance(_) => remove(&place.path()),
-                    // Ironic has it always, and empty by itself.
-                    Place::NetworkData => set(&place.path(), json!({})),
-                });
+                operations.push(remove(&place.path()));
                 after.drop(place);
                 removed.push(place);
             }
