@@ -15,6 +15,9 @@ mod task_service;
 mod design_service;
 mod effective_node;
 
+mod build_data_request;
+mod build_data_service;
+
 pub mod call;
 
 mod identity;

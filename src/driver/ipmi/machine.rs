@@ -1,12 +1,10 @@
 //! What a BMC says about its node: power, firmware, model, serial number, its own addresses.
 
-use serde_json::{Map, Value};
-
 use super::{Conversation, OOB_TYPE, answers, power};
-use crate::domain::build_data::Collected;
 use crate::driver::bmc::Power;
 use crate::driver::device_error::device_text;
-use crate::driver::{DriverError, Progress, StepReport};
+use crate::driver::machine::Machine;
+use crate::driver::{DriverError, Progress};
 
 /// The longest value that is taken over. Serial numbers are a tenth of it.
 const MAX_VALUE_BYTES: usize = 256;
@@ -21,89 +19,55 @@ const INVENTORY: [&str; 3] = ["fru", "print", "0"];
 /// below is taken from it.
 const NETWORK: [&str; 2] = ["lan", "print"];
 
-/// Where each field is in the inventory: the best first, as vendors fill in what they like.
-const MACHINE: [(&str, &[&str]); 6] = [
-    ("manufacturer", &["Product Manufacturer", "Board Mfg"]),
-    ("model", &["Product Name", "Board Product"]),
-    (
-        "serial_number",
-        &["Product Serial", "Chassis Serial", "Board Serial"],
-    ),
-    ("part_number", &["Product Part Number", "Board Part Number"]),
-    ("asset_tag", &["Product Asset Tag"]),
-    ("chassis_type", &["Chassis Type"]),
-];
+/// Where things are in the inventory: the best first, as vendors fill in what they like.
+const MANUFACTURER: [&str; 2] = ["Product Manufacturer", "Board Mfg"];
+const MODEL: [&str; 2] = ["Product Name", "Board Product"];
+const SERIAL_NUMBER: [&str; 3] = ["Product Serial", "Chassis Serial", "Board Serial"];
+const ORDER_NUMBER: [&str; 2] = ["Product Part Number", "Board Part Number"];
+const ASSET_TAG: [&str; 1] = ["Product Asset Tag"];
 
 /// Reads what the BMC says. Beyond its power and itself, what it cannot say, or not in time, is left
 /// out and told.
 pub(super) async fn read(bmc: &Conversation<'_>) -> Result<Progress, DriverError> {
-    let mut machine = Map::new();
-    let mut take = |name: &str, said: Option<&str>| {
-        let value = said.map(fit).filter(|value| !value.is_empty());
-        machine.extend(value.map(|value| (name.to_owned(), value.into())));
-    };
     let power = match power::read(bmc).await? {
-        Power::On => Some("On"),
-        Power::Off => Some("Off"),
+        Power::On => Some("On".to_owned()),
+        Power::Off => Some("Off".to_owned()),
         Power::Between => None,
     };
-    take("power_state", power);
     let controller = bmc.ask(&CONTROLLER).await?;
-    for (name, field) in [
-        ("bmc_firmware", "Firmware Revision"),
-        ("bmc_manufacturer", "Manufacturer Name"),
-        ("ipmi_version", "IPMI Version"),
-    ] {
-        take(name, answers::field(&controller, field));
-    }
-    let mut untold = Vec::new();
+    let firmware = answers::field(&controller, "Firmware Revision");
+    let mut machine = Machine {
+        power_state: power,
+        bmc_firmware: fit(bmc, firmware),
+        ..Machine::default()
+    };
     match bmc.ask(&INVENTORY).await {
         Ok(said) => {
-            for (name, fields) in MACHINE {
-                let mut found = fields
-                    .iter()
-                    .filter_map(|field| answers::field(&said, field));
-                take(name, found.next());
-            }
+            let value = |fields: &[&str]| {
+                let mut values = fields.iter().map(|field| answers::field(&said, field));
+                values.find_map(|value| fit(bmc, value))
+            };
+            machine.manufacturer = value(&MANUFACTURER);
+            machine.model = value(&MODEL);
+            machine.serial_number = value(&SERIAL_NUMBER);
+            machine.sku = value(&ORDER_NUMBER);
+            machine.asset_tag = value(&ASSET_TAG);
         }
-        Err(error) => untold.push(format!("inventory: {error}")),
+        Err(error) => machine.not_told.push(format!("inventory: {error}")),
     }
     match bmc.ask(&NETWORK).await {
         Ok(said) => {
-            take("bmc_address", answers::address(&said, "IP Address"));
-            take("bmc_mac_address", answers::address(&said, "MAC Address"));
+            machine.bmc_address = fit(bmc, answers::address(&said, "IP Address"));
+            machine.bmc_mac_address = fit(bmc, answers::address(&said, "MAC Address"));
         }
-        Err(error) => untold.push(format!("network: {error}")),
+        Err(error) => machine.not_told.push(format!("network: {error}")),
     }
-    let mut message = summary(&machine);
-    if !untold.is_empty() {
-        message.push_str("; not told: ");
-        message.push_str(&untold.join("; "));
-    }
-    Ok(Progress::Done(StepReport {
-        message: Some(message),
-        build_data: vec![Collected {
-            generator: OOB_TYPE.to_owned(),
-            data_format: "application/json".to_owned(),
-            data_element: Value::Object(machine).to_string(),
-        }],
-        ..StepReport::default()
-    }))
+    Ok(Progress::Done(machine.report(OOB_TYPE)))
 }
 
-fn fit(said: &str) -> String {
-    let mut text = device_text(said, &[]);
+/// A value that can be shown and kept; none where there is none.
+fn fit(bmc: &Conversation<'_>, said: Option<&str>) -> Option<String> {
+    let mut text = device_text(said?, &[bmc.password]);
     text.truncate(text.floor_char_boundary(MAX_VALUE_BYTES));
-    text
-}
-
-fn summary(machine: &Map<String, Value>) -> String {
-    let get = |name: &str| machine.get(name).and_then(Value::as_str);
-    let model = [get("manufacturer"), get("model")];
-    let model: Vec<&str> = model.into_iter().flatten().collect();
-    let mut parts = vec![model.join(" ")];
-    parts.extend(get("serial_number").map(|number| format!("serial number {number}")));
-    parts.extend(get("power_state").map(|power| format!("power {power}")));
-    parts.retain(|part| !part.is_empty());
-    parts.join(", ")
+    (!text.is_empty()).then_some(text)
 }
