@@ -26,9 +26,9 @@ use reader::Reader;
 pub use problem::{Origin, Problem, Problems};
 pub use reader::Key;
 pub use section::{
-    Auth, Database, Design, Drivers, Executor, Gate, Http2, Ironic, IronicAuth, Log, LogFormat,
-    Migrate, NodeDriver, OobType, Redfish, Retention, Secrets, Server, Simulated, Site,
-    StepTimeouts, Tasks, Tls, Watch, Web,
+    Auth, Database, Design, Drivers, Executor, Gate, Http2, Ipmi, Ironic, IronicAuth, Log,
+    LogFormat, Migrate, NodeDriver, OobType, Redfish, Retention, Secrets, Server, Simulated, Site,
+    SiteIpmi, StepTimeouts, Tasks, Tls, Watch, Web,
 };
 
 /// Everything an operator can set.
@@ -105,6 +105,13 @@ impl Config {
         }
         let mut reader = Reader::new(layers, problems);
         let mut config = Self::read(&mut reader, &default_data_dir(&sources.environment));
+        if !config.simulated.all {
+            let variables = &mut sources.environment.iter();
+            let search = variables.find(|(name, _)| name == "PATH");
+            let search = search.map(|(_, value)| value);
+            let drivers = &mut config.drivers;
+            drivers.find_programs(&mut reader, &config.sites, search);
+        }
         let reservation = &mut config.secrets.reservation;
         (reservation.names, reservation.files) = reader.reserved();
         // It may hold the password of the database.
@@ -179,3 +186,6 @@ fn default_data_dir(environment: &[(OsString, OsString)]) -> DataDir {
 
 #[cfg(test)]
 mod tests;
+
+#[cfg(test)]
+mod program_tests;

@@ -112,19 +112,34 @@ impl Reader {
         description: &str,
     ) -> T {
         const { assert!(N > 0, "the first token is the default") };
+        let (default, value) = tokens[0];
+        self.choice(key, default, tokens, description)
+            .unwrap_or(value)
+    }
+
+    /// One of `tokens`; none if it is not set, whatever that means: `default` says it in words.
+    pub(super) fn choice<T: Copy, const N: usize>(
+        &mut self,
+        key: &str,
+        default: &str,
+        tokens: [(&str, T); N],
+        description: &str,
+    ) -> Option<T> {
         let parse = |value: &Value| {
-            let found = match value {
-                Value::Text(text) => tokens.iter().find(|(token, _)| token == text),
-                Value::Integer(_) | Value::Boolean(_) | Value::List(_) | Value::Other(_) => None,
+            let text = match value {
+                Value::Text(text) => text.clone(),
+                // A token may be a number.
+                Value::Integer(number) => number.to_string(),
+                Value::Boolean(_) | Value::List(_) | Value::Other(_) => String::new(),
             };
+            let found = tokens.iter().find(|(token, _)| *token == text);
             found.map(|(_, value)| *value).ok_or_else(|| {
                 let names: Vec<String> =
                     tokens.iter().map(|(name, _)| format!("`{name}`")).collect();
                 format!("must be {}", names.join(" or "))
             })
         };
-        let (default, value) = tokens[0];
-        self.read(key, default, description, parse).unwrap_or(value)
+        self.read(key, default, description, parse)
     }
 
     /// Any of `tokens`, each at most once; none if it is not set. An array in a file, separated by

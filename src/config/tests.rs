@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use super::*;
 use crate::domain::StepKind;
+use crate::driver::ipmi::CipherSuite;
 use crate::store::DatabaseUrl;
 
-fn environment(pairs: &[(&str, &str)]) -> Vec<(OsString, OsString)> {
+pub(super) fn environment(pairs: &[(&str, &str)]) -> Vec<(OsString, OsString)> {
     pairs
         .iter()
         .map(|(name, value)| (name.into(), value.into()))
@@ -295,7 +296,7 @@ fn names_for_designs_begin_as_names_of_secrets_do() {
 fn a_site_may_differ() {
     let file = file(
         "[drivers]\noob = ['manual']\n[sites.harbour]\noob = ['redfish', 'manual']\n\
-         [sites.'a.b'.redfish]\nca = '/ca.pem'\n",
+         [sites.'a.b'.redfish]\nca = '/ca.pem'\n[sites.pier.ipmi]\ncipher_suite = 3\n",
     );
     let config = Config::load(&Sources {
         file: Some(file.path().to_owned()),
@@ -307,7 +308,10 @@ fn a_site_may_differ() {
     let both = vec![OobType::Redfish, OobType::Manual];
     assert_eq!(harbour.oob, Some(both));
     assert_eq!(config.sites["a.b"].redfish_ca, Some("/ca.pem".into()));
-    assert_eq!(config.sites.len(), 2);
+    let pier = config.sites["pier"].ipmi;
+    assert_eq!(pier.cipher_suite, Some(CipherSuite::Sha1));
+    assert_eq!(pier.privilege, None);
+    assert_eq!(config.sites.len(), 3);
 
     let told = problems(&Sources {
         environment: environment(&[("DRYDOCK_DRIVERS__OOB", "manual,ipmy")]),
@@ -315,7 +319,9 @@ fn a_site_may_differ() {
     });
     assert_eq!(
         told,
-        ["drivers.oob (DRYDOCK_DRIVERS__OOB): must hold nothing but `redfish` and `manual`"]
+        [
+            "drivers.oob (DRYDOCK_DRIVERS__OOB): must hold nothing but `redfish` and `ipmi` and `manual`"
+        ]
     );
 }
 

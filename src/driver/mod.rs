@@ -12,6 +12,9 @@ pub mod ledger;
 pub mod simulated;
 
 pub mod manual;
+
+mod bmc;
+pub mod ipmi;
 pub mod redfish;
 
 mod recent;

@@ -6,10 +6,11 @@ use std::sync::Arc;
 use super::options;
 use crate::config::{Config, NodeDriver, OobType, Site};
 use crate::driver::http::TrustError;
+use crate::driver::ipmi;
 use crate::driver::ironic::Ironic;
 use crate::driver::ledger::LedgerError;
 use crate::driver::manual::Manual;
-use crate::driver::redfish::{Redfish, RedfishOptions};
+use crate::driver::redfish::{self, RedfishOptions};
 use crate::driver::simulated::Simulated;
 use crate::driver::turns::Turns;
 use crate::driver::{Driver, Registry, SiteDrivers};
@@ -38,19 +39,33 @@ pub(super) fn registry(config: &Config) -> Result<Registry, Error> {
     if config.simulated.all {
         return Ok(Registry::simulated(simulated));
     }
-    let redfish = Arc::new(Turns::new(options::count(
-        config.drivers.redfish.max_concurrent,
-    )));
-    let elsewhere = of_site(config, None, &redfish)?;
+    let turns = AllTurns::of(config);
+    let elsewhere = of_site(config, None, &turns)?;
     let mut sites = Vec::with_capacity(config.sites.len());
     for (name, site) in &config.sites {
-        sites.push((name.clone(), of_site(config, Some(site), &redfish)?));
+        sites.push((name.clone(), of_site(config, Some(site), &turns)?));
     }
     Ok(Registry::new(simulated, elsewhere, sites))
 }
 
+/// The turns at all BMCs of a kind, which the sites of a replica share.
+struct AllTurns {
+    redfish: Arc<Turns>,
+    ipmi: Arc<Turns>,
+}
+
+impl AllTurns {
+    fn of(config: &Config) -> Self {
+        let turns = |most| Arc::new(Turns::new(options::count(most)));
+        Self {
+            redfish: turns(config.drivers.redfish.max_concurrent),
+            ipmi: turns(config.drivers.ipmi.max_concurrent),
+        }
+    }
+}
+
 /// The drivers of a site; none: of those that have no settings of their own.
-fn of_site(config: &Config, site: Option<&Site>, turns: &Arc<Turns>) -> Result<SiteDrivers, Error> {
+fn of_site(config: &Config, site: Option<&Site>, turns: &AllTurns) -> Result<SiteDrivers, Error> {
     let types = site
         .and_then(|site| site.oob.as_ref())
         .unwrap_or(&config.drivers.oob);
@@ -65,8 +80,13 @@ fn of_site(config: &Config, site: Option<&Site>, turns: &Arc<Turns>) -> Result<S
                     graceful_shutdown: config.drivers.redfish.graceful_shutdown,
                     call_timeout: config.executor.call_timeout,
                 };
-                let driver = Redfish::new(options, options::secrets(config), Arc::clone(turns));
-                Arc::new(driver.map_err(Error::Redfish)?)
+                let turns = Arc::clone(&turns.redfish);
+                redfish::driver(&options, options::secrets(config), turns)
+                    .map_err(Error::Redfish)?
+            }
+            OobType::Ipmi => {
+                let options = options::ipmi(config, site);
+                ipmi::driver(options, options::secrets(config), Arc::clone(&turns.ipmi))
             }
             OobType::Manual => Arc::new(Manual),
         };

@@ -3,9 +3,10 @@
 use std::path::{Component, Path, PathBuf};
 
 use super::Error;
-use crate::config::{self, Config, IronicAuth, Migrate};
+use crate::config::{self, Config, IronicAuth, Migrate, Site};
 use crate::design::{Authorities, FetchOptions, LoaderOptions, ReferencePolicy, WebPolicy};
 use crate::domain::StepKind;
+use crate::driver::ipmi::IpmiOptions;
 use crate::driver::ironic::{self, Authentication, Enrolment, Images};
 use crate::driver::simulated::SimulatedOptions;
 use crate::executor::{ExecutorOptions, Gate};
@@ -73,6 +74,20 @@ pub(super) fn loader(config: &Config) -> Result<LoaderOptions, Error> {
 pub(super) fn secrets(config: &Config) -> SecretSource {
     let source = SecretSource::new(config.secrets.directory.clone());
     source.reserving(config.secrets.reservation.clone())
+}
+
+/// What goes for BMCs that speak IPMI at a site; none: at those that have no settings of their own.
+pub(super) fn ipmi(config: &Config, site: Option<&Site>) -> IpmiOptions {
+    let common = &config.drivers.ipmi;
+    let own = site.map(|site| site.ipmi).unwrap_or_default();
+    IpmiOptions {
+        program: common.ipmitool.clone(),
+        cipher_suite: own.cipher_suite.unwrap_or(common.cipher_suite),
+        privilege: own.privilege.unwrap_or(common.privilege),
+        boot_mode: own.boot_mode.unwrap_or(common.boot_mode),
+        graceful_shutdown: common.graceful_shutdown,
+        call_timeout: config.executor.call_timeout,
+    }
 }
 
 pub(super) fn simulated(config: &Config) -> SimulatedOptions {

@@ -14,7 +14,7 @@ use crate::emulator::{ACCOUNT, Emulation, PASSWORD};
 use crate::harbour::{CREDENTIAL, Harbour, Node};
 
 /// A password that somebody wrote into the design itself, where a reference belongs.
-const WRITTEN: &str = "canary-written-into-the-design";
+pub(crate) const WRITTEN: &str = "canary-written-into-the-design";
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_password_is_written_anywhere() {
@@ -59,7 +59,7 @@ async fn no_password_is_written_anywhere() {
 }
 
 /// Looks into every file below a directory: the database, its journal, logs, the ledger.
-fn look_below(directory: &Path) {
+pub(crate) fn look_below(directory: &Path) {
     let mut files = 0;
     for entry in std::fs::read_dir(directory).expect("a directory") {
         let path = entry.expect("an entry").path();
@@ -75,7 +75,7 @@ fn look_below(directory: &Path) {
 }
 
 /// Looks into the designs that are kept, which are compressed.
-async fn look_into_designs(url: &str) {
+pub(crate) async fn look_into_designs(url: &str) {
     let connection = SqliteConnection::connect(url).await;
     let select = sqlx::query_scalar("SELECT bytes FROM designs");
     let designs: Vec<Vec<u8>> = select
@@ -96,7 +96,8 @@ async fn look_into_designs(url: &str) {
     }
 }
 
-fn look_for_secrets(place: &str, bytes: &[u8]) {
+/// Fails if there is one in `bytes`.
+pub(crate) fn look_for_secrets(place: &str, bytes: &[u8]) {
     let basic = BASE64_STANDARD.encode(format!("{ACCOUNT}:{PASSWORD}"));
     for secret in [PASSWORD, WRITTEN, &basic] {
         let found = bytes

@@ -10,12 +10,13 @@ use drydock::proto::v1::{
 use tempfile::TempDir;
 
 use crate::emulator::{ACCOUNT, Emulator, PASSWORD};
+use crate::ipmi_bmc::SimulatedBmc;
 use crate::support::client::Client;
 use crate::support::database::Database;
 use crate::support::server::{Launch, Server};
 use crate::support::stream::Follower;
 
-/// The secret that has the password of the emulators.
+/// The secret that has the password of all BMCs.
 pub(crate) const CREDENTIAL: &str = "secret://harbour-bmc";
 
 /// A node of the site.
@@ -43,6 +44,14 @@ impl Node {
             .oob("account", ACCOUNT)
             .oob("credential", CREDENTIAL)
             .oob("system_id", name)
+    }
+
+    /// A node whose BMC is `bmc`, and that is called like its machine.
+    pub(crate) fn over_ipmi(bmc: &SimulatedBmc) -> Self {
+        Self::of_type(bmc.name(), "ipmi")
+            .oob("address", bmc.address())
+            .oob("account", ACCOUNT)
+            .oob("credential", CREDENTIAL)
     }
 
     /// The same under another name in the design.
@@ -107,12 +116,24 @@ impl Harbour {
 
     /// How a server of the site is started that trusts the BMCs of `emulator`.
     pub(crate) fn launch(&self, emulator: &Emulator) -> Launch {
+        self.launch_any()
+            .set("drivers.oob", "redfish,manual")
+            .set("drivers.redfish.ca", emulator.authority().display())
+    }
+
+    /// How a server of the site is started whose BMCs speak IPMI.
+    pub(crate) fn launch_ipmi(&self) -> Launch {
+        self.launch_any()
+            .set("drivers.oob", "ipmi,manual")
+            // The best that the simulated ones know.
+            .set("drivers.ipmi.cipher_suite", "3")
+    }
+
+    fn launch_any(&self) -> Launch {
         Launch::on(&self.database)
             .designs_in(&self.designs())
             // Its designs say what the drivers need, and nothing of disks and networks.
             .set("design.gate", "off")
-            .set("drivers.oob", "redfish,manual")
-            .set("drivers.redfish.ca", emulator.authority().display())
             .set("secrets.directory", self.secrets().display())
             .set("executor.retry_backoff", "50ms")
     }

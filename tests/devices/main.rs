@@ -20,12 +20,18 @@ mod services;
 
 mod emulator;
 mod harbour;
+mod ipmi_bmc;
 
 mod redfish;
 mod redfish_faults;
 mod redfish_power;
 
+mod ipmi;
+mod ipmi_faults;
+mod ipmi_power;
+
 mod canary;
+mod ipmi_canary;
 
 mod design;
 mod ironic_service;

@@ -1,10 +1,12 @@
 //! Sections of what is driven: secrets, the choice of drivers, and what differs by site.
 
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use super::MAX_COUNT;
+use super::ipmi::{Ipmi, SiteIpmi};
 use super::ironic::Ironic;
 use crate::config::reader::Reader;
 use crate::domain::SecretReference;
@@ -46,18 +48,25 @@ fn prefix(text: &str) -> Result<String, &'static str> {
 pub enum OobType {
     /// BMCs that speak Redfish.
     Redfish,
+    /// BMCs that speak IPMI.
+    Ipmi,
     /// An operator.
     Manual,
 }
 
 impl OobType {
-    const TOKENS: [(&str, Self); 2] = [("redfish", Self::Redfish), ("manual", Self::Manual)];
+    const TOKENS: [(&str, Self); 3] = [
+        ("redfish", Self::Redfish),
+        ("ipmi", Self::Ipmi),
+        ("manual", Self::Manual),
+    ];
 
     /// As nodes say it.
     #[must_use]
     pub fn token(self) -> &'static str {
         match self {
             Self::Redfish => "redfish",
+            Self::Ipmi => "ipmi",
             Self::Manual => "manual",
         }
     }
@@ -96,6 +105,8 @@ pub struct Drivers {
     pub node: NodeDriver,
     /// The Redfish driver.
     pub redfish: Redfish,
+    /// The IPMI driver.
+    pub ipmi: Ipmi,
     /// The driver that deploys through Ironic.
     pub ironic: Ironic,
 }
@@ -122,7 +133,23 @@ impl Drivers {
                     "Most BMCs that one replica talks to at a time over Redfish; with each of them it has one exchange at a time.",
                 ),
             },
+            ipmi: Ipmi::read(reader),
             ironic: Ironic::read(reader, node == NodeDriver::Ironic),
+        }
+    }
+
+    /// Finds the programs that the drivers of any of `sites` need, by name in the directories of
+    /// `search`, which has the form of `PATH`.
+    pub(in crate::config) fn find_programs(
+        &mut self,
+        reader: &mut Reader,
+        sites: &BTreeMap<String, Site>,
+        search: Option<&OsString>,
+    ) {
+        let elsewhere = sites.values().filter_map(|site| site.oob.as_ref());
+        let mut served = elsewhere.chain([&self.oob]);
+        if served.any(|types| types.contains(&OobType::Ipmi)) {
+            self.ipmi.find(reader, search);
         }
     }
 }
@@ -134,6 +161,8 @@ pub struct Site {
     pub oob: Option<Vec<OobType>>,
     /// Instead of `drivers.redfish.ca`.
     pub redfish_ca: Option<PathBuf>,
+    /// What goes for BMCs that speak IPMI.
+    pub ipmi: SiteIpmi,
 }
 
 /// What may follow the name of a site in a key. A name may hold dots itself.
@@ -141,7 +170,8 @@ const SITE_KEYS: [&str; 2] = [".oob", ".redfish.ca"];
 
 /// Reads the sites that are named anywhere.
 pub(in crate::config) fn read_sites(reader: &mut Reader) -> BTreeMap<String, Site> {
-    let names = reader.names_between("sites.", &SITE_KEYS);
+    let suffixes: Vec<&str> = SITE_KEYS.into_iter().chain(SiteIpmi::KEYS).collect();
+    let names = reader.names_between("sites.", &suffixes);
     if names.is_empty() {
         // The keys are listed although there is no site.
         Site::read(reader, "NAME");
@@ -169,12 +199,13 @@ impl Site {
                 "drivers.redfish.ca",
                 "Instead of `drivers.redfish.ca`, at the site of that name.",
             ),
+            ipmi: SiteIpmi::read(reader, name),
         }
     }
 }
 
 const DESIGN_PREFIX: &str = "How the names of those secrets begin that designs may use; without it, designs may use all that the configuration does not name itself.";
-const OOB: &str = "The out-of-band types of nodes that are acted on for real, `redfish` or `manual`; without any, out-of-band steps are simulated.";
+const OOB: &str = "The out-of-band types of nodes that are acted on for real, `redfish`, `ipmi` or `manual`; without any, out-of-band steps are simulated.";
 const NODE: &str = "What does the steps that are not out-of-band: `ironic`, or `simulated`.";
 const REDFISH_CA: &str =
     "PEM file of the authorities that sign the certificates of BMCs; only these are accepted then.";

@@ -10,6 +10,8 @@ mod work;
 
 mod devices;
 
+mod ipmi;
+
 mod ironic;
 
 use std::time::Duration;
@@ -17,6 +19,7 @@ use std::time::Duration;
 pub use access::{Auth, Tls};
 pub(super) use devices::read_sites;
 pub use devices::{Drivers, NodeDriver, OobType, Redfish, Secrets, Site};
+pub use ipmi::{Ipmi, SiteIpmi};
 pub use ironic::{Ironic, IronicAuth};
 pub use service::{Database, Design, Gate, Http2, Log, LogFormat, Migrate, Server};
 pub use web::Web;

@@ -6,7 +6,9 @@ use reqwest::Url;
 
 use crate::domain::SecretReference;
 use crate::domain::inventory::Node;
-use crate::driver::{DriverError, ErrorKind};
+use crate::driver::DriverError;
+use crate::driver::bmc::{self, Access, unusable};
+use crate::driver::http::place;
 
 /// The parameter of the design that says which system is the node.
 const SYSTEM_ID: &str = "system_id";
@@ -14,8 +16,6 @@ const SYSTEM_ID: &str = "system_id";
 /// A management controller that speaks Redfish.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Bmc {
-    /// The node that it is of.
-    pub(super) node: String,
     /// Where it is: `https`, its host and port, no path.
     pub(super) endpoint: Url,
     /// Whom we log in as.
@@ -29,17 +29,23 @@ pub(super) struct Bmc {
 impl Bmc {
     /// The management controller of a node.
     pub(super) fn of(node: &Node) -> Result<Self, DriverError> {
-        let oob = &node.oob;
-        let address = oob.address.as_deref().ok_or_else(|| missing("address"))?;
-        let account = oob.account.as_deref().ok_or_else(|| missing("account"))?;
-        let credential = oob.credential.as_ref();
+        let access = Access::to(node)?;
         Ok(Self {
-            node: node.name.clone(),
-            endpoint: endpoint(address)?,
-            account: account.to_owned(),
-            credential: credential.ok_or_else(|| missing("credential"))?.clone(),
-            system_id: oob.parameters.get(SYSTEM_ID).cloned(),
+            endpoint: endpoint(access.address)?,
+            account: access.account.to_owned(),
+            credential: access.credential.clone(),
+            system_id: node.oob.parameters.get(SYSTEM_ID).cloned(),
         })
+    }
+}
+
+impl bmc::Bmc for Bmc {
+    fn place(&self) -> String {
+        place(&self.endpoint)
+    }
+
+    fn credential(&self) -> &SecretReference {
+        &self.credential
     }
 }
 
@@ -60,21 +66,6 @@ fn endpoint(address: &str) -> Result<Url, DriverError> {
             && url.fragment().is_none()
     });
     url.ok_or_else(|| unusable("the design's `oob.address` is neither a host nor `host:port`"))
-}
-
-fn missing(what: &str) -> DriverError {
-    let hint = match what {
-        "credential" => ", which must be `secret://NAME`",
-        "address" => ", and the node has no address in its out-of-band network",
-        _ => "",
-    };
-    unusable(&format!(
-        "the design has no `oob.{what}` for the node{hint}"
-    ))
-}
-
-fn unusable(message: &str) -> DriverError {
-    DriverError::permanent(ErrorKind::Unsupported, message).before_sending()
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::service::{Service, link, links};
+use crate::driver::bmc::optional;
 use crate::driver::machine::{Firmware, Machine, Processors};
 use crate::driver::{DriverError, ErrorKind, Progress, StepReport};
 
@@ -136,30 +137,6 @@ fn processors(service: &Service<'_>, summary: &Value) -> Option<Processors> {
 
 fn number(value: &Value) -> Option<serde_json::Number> {
     value.as_number().cloned()
-}
-
-/// Parts a BMC with what it cannot say from one that does not answer.
-fn optional<T>(read: Result<T, DriverError>) -> Result<Result<T, DriverError>, DriverError> {
-    match read {
-        Err(error) if ends_the_step(error.kind) => Err(error),
-        other => Ok(other),
-    }
-}
-
-const fn ends_the_step(kind: ErrorKind) -> bool {
-    match kind {
-        ErrorKind::Unreachable
-        | ErrorKind::Timeout
-        | ErrorKind::Unauthorised
-        | ErrorKind::Cancelled
-        | ErrorKind::NotStarted
-        | ErrorKind::Internal => true,
-        ErrorKind::Refused
-        | ErrorKind::Unsupported
-        | ErrorKind::Busy
-        | ErrorKind::Protocol
-        | ErrorKind::Failed => false,
-    }
 }
 
 /// The text of a value; none where there is none.

@@ -1,5 +1,5 @@
-//! Whether the Redfish driver can work at a site: the secrets are there, and a sample of the BMCs
-//! answer and accept them.
+//! Whether a driver can work at a site: the secrets are there, and a sample of the BMCs answer and
+//! accept them.
 //!
 //! A sample, because this is about the driver, its network and its credentials; `verify_node` asks
 //! each node. One that is dead makes no site unusable, so the step fails when none of them answers,
@@ -8,10 +8,9 @@
 use futures::future::join_all;
 use tokio::time::Instant;
 
-use super::bmc::Bmc;
-use super::{OOB_TYPE, Redfish};
+use super::{Bmc, Bmcs, Protocol};
 use crate::domain::inventory::Node;
-use crate::driver::{DriverError, Progress, StepCall, StepReport};
+use crate::driver::{DriverError, ErrorKind, Progress, StepCall, StepReport};
 
 /// Most BMCs that are asked: few enough to be asked within one call, and one in each corner of a
 /// large site.
@@ -20,7 +19,7 @@ const SAMPLE: usize = 32;
 /// Failures that are told in full; the others are counted.
 const MAX_TOLD: usize = 5;
 
-impl Redfish {
+impl<P: Protocol> Bmcs<P> {
     /// Asks a sample of the BMCs, spread evenly over the nodes by name.
     pub(super) async fn validate(
         &self,
@@ -29,7 +28,7 @@ impl Redfish {
     ) -> Result<Progress, DriverError> {
         let nodes = call.design.nodes().iter();
         let all: Vec<&Node> = nodes
-            .filter(|node| node.oob_type.as_deref() == Some(OOB_TYPE))
+            .filter(|node| node.oob_type.as_deref() == Some(P::OOB_TYPE))
             .collect();
         let stride = all.len().div_ceil(SAMPLE).max(1);
         let sample: Vec<&Node> = all.iter().step_by(stride).copied().collect();
@@ -66,12 +65,23 @@ impl Redfish {
     }
 
     async fn try_out(&self, node: &Node, deadline: Instant) -> Result<(), DriverError> {
-        let bmc = Bmc::of(node)?;
+        let bmc = self.protocol.bmc(node)?;
         let Some(_turn) = self.turn(&bmc, deadline).await else {
-            return Err(super::no_turn(&bmc));
+            return Err(no_turn(&bmc));
         };
-        let password = self.password(&bmc).await?;
-        let mut service = self.open(&bmc, &password, deadline).await?;
-        service.system().await.map(drop)
+        let password = self.password(&bmc, node).await?;
+        let mut session = self.protocol.open(&bmc, &password, deadline).await?;
+        session.greet().await
     }
+}
+
+fn no_turn(bmc: &impl Bmc) -> DriverError {
+    DriverError::passing(
+        ErrorKind::Busy,
+        format!(
+            "BMC {} was not asked: others were, for longer than it could be waited for",
+            bmc.place()
+        ),
+    )
+    .before_sending()
 }
