@@ -69,7 +69,7 @@ async fn a_deployed_node_runs_from_its_image_and_a_destroyed_one_is_off() {
     };
     let inventory: serde_json::Value =
         serde_json::from_str(&found.data_element).expect("it is JSON");
-    assert_eq!(inventory["cpu"]["count"], 16, "{inventory}");
+    assert_eq!(inventory["cpu"]["count"], 32, "{inventory}");
     assert_eq!(inventory["memory"]["physical_mb"], 96 * 1024, "{inventory}");
     let ports = ironic.call(Method::GET, "/v1/ports?detail=true", None);
     let ports = ports.await;
