@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use super::StepReport;
 use crate::domain::build_data::Collected;
 
 /// What the form is called in itself. Fields may be added to it; what has another meaning gets another
@@ -29,9 +30,6 @@ pub struct Machine {
     /// What it is ordered by.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sku: Option<String>,
-    /// What its owner has labelled it with.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub asset_tag: Option<String>,
     /// Its UUID.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub uuid: Option<String>,
@@ -41,15 +39,15 @@ pub struct Machine {
     /// The version of its management controller's firmware.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub bmc_firmware: Option<String>,
-    /// Who made its management controller.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub bmc_manufacturer: Option<String>,
-    /// The network address of its management controller, as that sees it.
+    /// The address that its management controller has in its network.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub bmc_address: Option<String>,
     /// The hardware address of its management controller.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub bmc_mac_address: Option<String>,
+    /// What its owner calls it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub asset_tag: Option<String>,
     /// `OK`, or whatever the device says is wrong.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub health: Option<String>,
@@ -94,6 +92,37 @@ pub struct Firmware {
 }
 
 impl Machine {
+    /// The end of the step that read it from `generator`: a line for people, and all of it to be kept.
+    pub fn report(&self, generator: &str) -> StepReport {
+        let mut message = self.summary();
+        if !self.not_told.is_empty() {
+            message.push_str("; not told: ");
+            message.push_str(&self.not_told.join("; "));
+        }
+        StepReport {
+            message: Some(message),
+            build_data: vec![self.collected(generator)],
+            ..StepReport::default()
+        }
+    }
+
+    fn summary(&self) -> String {
+        let mut parts = Vec::new();
+        let model = [&self.manufacturer, &self.model];
+        let model: Vec<&str> = model.into_iter().flatten().map(String::as_str).collect();
+        if !model.is_empty() {
+            parts.push(model.join(" "));
+        }
+        let number = self.serial_number.as_ref();
+        parts.extend(number.map(|number| format!("serial number {number}")));
+        let power = self.power_state.as_ref();
+        parts.extend(power.map(|power| format!("power {power}")));
+        if parts.is_empty() {
+            parts.push("the BMC answers".to_owned());
+        }
+        parts.join(", ")
+    }
+
     /// The machine as build data.
     pub fn collected(&self, generator: &str) -> Collected {
         #[derive(Serialize)]

@@ -1,5 +1,7 @@
 //! IPMI as it should be: many BMCs at once, what they say of their machines, a site of several kinds.
 
+use std::collections::BTreeSet;
+
 use drydock::proto::v1::{ResultStatus, TaskAction};
 use futures::future::join_all;
 
@@ -26,6 +28,19 @@ async fn twelve_bmcs_are_asked_at_once_and_watched_live() {
 
     let verified = harbour.run(&server, TaskAction::VerifyNode).await;
     verified.assert_success();
+    let mut found = BTreeSet::new();
+    for data in verified.build_data(&server).await {
+        assert_eq!(data.generator, "ipmi");
+        let machine: serde_json::Value =
+            serde_json::from_str(&data.data_element).expect("it is JSON");
+        assert_eq!(machine["schema"], "drydock.dev/machine/v1", "{machine}");
+        assert_eq!(machine["manufacturer"], "Acme", "{machine}");
+        assert_eq!(machine["serial_number"], data.node_name, "{machine}");
+        assert_eq!(machine["bmc_firmware"], "9.08", "{machine}");
+        assert_eq!(machine["not_told"], serde_json::Value::Null, "{machine}");
+        found.insert(data.node_name);
+    }
+    assert_eq!(found.len(), MANY, "each tells what it is");
     for bmc in &bmcs {
         let power = if bmc.is_on() { "On" } else { "Off" };
         let name = bmc.name();

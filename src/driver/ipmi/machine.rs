@@ -4,7 +4,7 @@ use super::{Conversation, OOB_TYPE, answers, power};
 use crate::driver::bmc::Power;
 use crate::driver::device_error::device_text;
 use crate::driver::machine::Machine;
-use crate::driver::{DriverError, Progress, StepReport};
+use crate::driver::{DriverError, Progress};
 
 /// The longest value that is taken over. Serial numbers are a tenth of it.
 const MAX_VALUE_BYTES: usize = 256;
@@ -19,69 +19,55 @@ const INVENTORY: [&str; 3] = ["fru", "print", "0"];
 /// below is taken from it.
 const NETWORK: [&str; 2] = ["lan", "print"];
 
+/// Where things are in the inventory: the best first, as vendors fill in what they like.
+const MANUFACTURER: [&str; 2] = ["Product Manufacturer", "Board Mfg"];
+const MODEL: [&str; 2] = ["Product Name", "Board Product"];
+const SERIAL_NUMBER: [&str; 3] = ["Product Serial", "Chassis Serial", "Board Serial"];
+const ORDER_NUMBER: [&str; 2] = ["Product Part Number", "Board Part Number"];
+const ASSET_TAG: [&str; 1] = ["Product Asset Tag"];
+
 /// Reads what the BMC says. Beyond its power and itself, what it cannot say, or not in time, is left
 /// out and told.
 pub(super) async fn read(bmc: &Conversation<'_>) -> Result<Progress, DriverError> {
-    let mut machine = Machine {
-        power_state: match power::read(bmc).await? {
-            Power::On => Some("On".to_owned()),
-            Power::Off => Some("Off".to_owned()),
-            Power::Between => None,
-        },
-        ..Machine::default()
+    let power = match power::read(bmc).await? {
+        Power::On => Some("On".to_owned()),
+        Power::Off => Some("Off".to_owned()),
+        Power::Between => None,
     };
     let controller = bmc.ask(&CONTROLLER).await?;
-    machine.bmc_firmware = fit(answers::field(&controller, "Firmware Revision"));
-    machine.bmc_manufacturer = fit(answers::field(&controller, "Manufacturer Name"));
+    let firmware = answers::field(&controller, "Firmware Revision");
+    let mut machine = Machine {
+        power_state: power,
+        bmc_firmware: fit(bmc, firmware),
+        ..Machine::default()
+    };
     match bmc.ask(&INVENTORY).await {
         Ok(said) => {
-            // The best first: vendors fill in what they like.
-            let first = |names: &[&str]| {
-                let mut found = names.iter().filter_map(|name| answers::field(&said, name));
-                found.find_map(|value| fit(Some(value)))
+            let value = |fields: &[&str]| {
+                let mut values = fields.iter().map(|field| answers::field(&said, field));
+                values.find_map(|value| fit(bmc, value))
             };
-            machine.manufacturer = first(&["Product Manufacturer", "Board Mfg"]);
-            machine.model = first(&["Product Name", "Board Product"]);
-            machine.serial_number = first(&["Product Serial", "Chassis Serial", "Board Serial"]);
-            machine.sku = first(&["Product Part Number", "Board Part Number"]);
-            machine.asset_tag = first(&["Product Asset Tag"]);
+            machine.manufacturer = value(&MANUFACTURER);
+            machine.model = value(&MODEL);
+            machine.serial_number = value(&SERIAL_NUMBER);
+            machine.sku = value(&ORDER_NUMBER);
+            machine.asset_tag = value(&ASSET_TAG);
         }
         Err(error) => machine.not_told.push(format!("inventory: {error}")),
     }
     match bmc.ask(&NETWORK).await {
         Ok(said) => {
-            machine.bmc_address = fit(answers::address(&said, "IP Address"));
-            machine.bmc_mac_address = fit(answers::address(&said, "MAC Address"));
+            machine.bmc_address = fit(bmc, answers::address(&said, "IP Address"));
+            machine.bmc_mac_address = fit(bmc, answers::address(&said, "MAC Address"));
         }
         Err(error) => machine.not_told.push(format!("network: {error}")),
     }
-    let mut message = summary(&machine);
-    if !machine.not_told.is_empty() {
-        message.push_str("; not told: ");
-        message.push_str(&machine.not_told.join("; "));
-    }
-    Ok(Progress::Done(StepReport {
-        message: Some(message),
-        build_data: vec![machine.collected(OOB_TYPE)],
-        ..StepReport::default()
-    }))
+    Ok(Progress::Done(machine.report(OOB_TYPE)))
 }
 
-/// What was said, made fit to be shown and kept; none where nothing was.
-fn fit(said: Option<&str>) -> Option<String> {
-    let mut text = device_text(said?, &[]);
+/// A value that can be shown and kept; none where there is none.
+fn fit(bmc: &Conversation<'_>, said: Option<&str>) -> Option<String> {
+    let mut text = device_text(said?, &[bmc.password]);
     text.truncate(text.floor_char_boundary(MAX_VALUE_BYTES));
     (!text.is_empty()).then_some(text)
-}
-
-fn summary(machine: &Machine) -> String {
-    let model = [&machine.manufacturer, &machine.model];
-    let model: Vec<&str> = model.into_iter().flatten().map(String::as_str).collect();
-    let serial = machine.serial_number.iter();
-    let power = machine.power_state.iter();
-    let mut parts = vec![model.join(" ")];
-    parts.extend(serial.map(|number| format!("serial number {number}")));
-    parts.extend(power.map(|power| format!("power {power}")));
-    parts.retain(|part| !part.is_empty());
-    parts.join(", ")
 }

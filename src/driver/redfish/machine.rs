@@ -5,8 +5,9 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::service::{Service, link, links};
+use crate::driver::bmc::optional;
 use crate::driver::machine::{Firmware, Machine, Processors};
-use crate::driver::{DriverError, ErrorKind, Progress, StepReport};
+use crate::driver::{DriverError, ErrorKind, Progress};
 
 /// What the build data comes from.
 const GENERATOR: &str = "redfish";
@@ -68,16 +69,7 @@ pub(super) async fn read(service: &mut Service<'_>) -> Result<Progress, DriverEr
     machine
         .not_told
         .extend(told.err().map(|error| format!("firmware: {error}")));
-    let mut message = summary(&machine);
-    if !machine.not_told.is_empty() {
-        message.push_str("; not told: ");
-        message.push_str(&machine.not_told.join("; "));
-    }
-    Ok(Progress::Done(StepReport {
-        message: Some(message),
-        build_data: vec![machine.collected(GENERATOR)],
-        ..StepReport::default()
-    }))
+    Ok(Progress::Done(machine.report(GENERATOR)))
 }
 
 async fn interfaces(service: &mut Service<'_>, path: &str) -> Result<Vec<String>, DriverError> {
@@ -138,48 +130,7 @@ fn number(value: &Value) -> Option<serde_json::Number> {
     value.as_number().cloned()
 }
 
-/// Parts a BMC with what it cannot say from one that does not answer.
-fn optional<T>(read: Result<T, DriverError>) -> Result<Result<T, DriverError>, DriverError> {
-    match read {
-        Err(error) if ends_the_step(error.kind) => Err(error),
-        other => Ok(other),
-    }
-}
-
-const fn ends_the_step(kind: ErrorKind) -> bool {
-    match kind {
-        ErrorKind::Unreachable
-        | ErrorKind::Timeout
-        | ErrorKind::Unauthorised
-        | ErrorKind::Cancelled
-        | ErrorKind::NotStarted
-        | ErrorKind::Internal => true,
-        ErrorKind::Refused
-        | ErrorKind::Unsupported
-        | ErrorKind::Busy
-        | ErrorKind::Protocol
-        | ErrorKind::Failed => false,
-    }
-}
-
 /// The text of a value; none where there is none.
 fn text(service: &Service<'_>, value: &Value) -> Option<String> {
     service.text(value, MAX_VALUE_BYTES)
-}
-
-fn summary(machine: &Machine) -> String {
-    let mut parts = Vec::new();
-    let model = [&machine.manufacturer, &machine.model];
-    let model: Vec<&str> = model.into_iter().flatten().map(String::as_str).collect();
-    if !model.is_empty() {
-        parts.push(model.join(" "));
-    }
-    let number = machine.serial_number.as_ref();
-    parts.extend(number.map(|number| format!("serial number {number}")));
-    let power = machine.power_state.as_ref();
-    parts.extend(power.map(|power| format!("power {power}")));
-    if parts.is_empty() {
-        parts.push("the BMC answers".to_owned());
-    }
-    parts.join(", ")
 }
