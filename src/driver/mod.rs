@@ -26,6 +26,8 @@ pub mod machine;
 
 pub mod ironic;
 
+pub mod remote;
+
 use std::sync::Arc;
 use std::time::Duration;
 

@@ -39,3 +39,11 @@ mod ironic_service;
 mod ironic;
 mod ironic_bmc;
 mod ironic_faults;
+
+#[path = "../examples/python.rs"]
+#[expect(dead_code, reason = "shared with the tests of the examples")]
+mod python;
+mod vendor;
+
+mod remote;
+mod remote_faults;
