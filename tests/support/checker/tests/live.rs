@@ -351,7 +351,7 @@ fn histories_differ_by_what_was_committed_alone() {
     other.push(end);
     assert!(difference(&events, &other).is_some_and(|text| text.starts_with("event 28 ")));
     other.truncate(other.len() - 3);
-    assert!(difference(&events, &other).is_some_and(|text| text.starts_with("event 26 ")));
+    assert!(difference(&events, &other).is_some_and(|text| text.starts_with("event 27 ")));
     let mut other = events.clone();
     other.swap(4, 5);
     assert!(difference(&events, &other).is_some_and(|text| text.starts_with("event 4 ")));
