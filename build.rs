@@ -3,6 +3,8 @@
 //! The code is generated twice. The first pass makes the messages and the clients. The second makes the
 //! servers alone, with `TaskEvent` replaced by `EventFrame`: an event goes to many streams but is encoded
 //! once, and a server that took `TaskEvent` would encode it again for each of them.
+//!
+//! The protocol of plug-ins is apart from the public contract: we are its client, and serve it in tests alone.
 
 use std::error::Error;
 use std::path::{Path, PathBuf};
@@ -19,6 +21,8 @@ const PROTO_FILES: [&str; 6] = [
     "drydock/v1/task_event.proto",
     "drydock/v1/task_service.proto",
 ];
+
+const PLUGIN_FILES: [&str; 1] = ["drydock/driver/v1/driver_service.proto"];
 
 fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo:rerun-if-changed=build.rs");
@@ -46,6 +50,21 @@ fn main() -> Result<(), Box<dyn Error>> {
         .build_server(true)
         .out_dir(empty_dir(&out_dir, "servers")?)
         .compile_fds(descriptors)?;
+
+    let plugins = protox::compile(PLUGIN_FILES, [PROTO_DIR])?;
+    tonic_prost_build::configure()
+        .btree_map(".")
+        .build_client(true)
+        .build_server(false)
+        .out_dir(empty_dir(&out_dir, "plugin_client")?)
+        .compile_fds(plugins.clone())?;
+
+    tonic_prost_build::configure()
+        .extern_path(".drydock.driver.v1", "crate::driver::remote::wire::v1")
+        .build_client(false)
+        .build_server(true)
+        .out_dir(empty_dir(&out_dir, "plugin_server")?)
+        .compile_fds(plugins)?;
     Ok(())
 }
 

@@ -14,6 +14,9 @@ mod task_service;
 
 mod design_service;
 mod effective_node;
+mod node_document;
+
+pub use node_document::node_document;
 
 pub mod call;
 

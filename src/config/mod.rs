@@ -27,8 +27,8 @@ pub use problem::{Origin, Problem, Problems};
 pub use reader::Key;
 pub use section::{
     Auth, Database, Design, Drivers, Executor, Gate, Http2, Ipmi, Ironic, IronicAuth, Log,
-    LogFormat, Migrate, NodeDriver, OobType, Redfish, Retention, Secrets, Server, Simulated, Site,
-    SiteIpmi, StepTimeouts, Tasks, Tls, Watch, Web,
+    LogFormat, Migrate, NodeDriver, OobType, Plugin, PluginAddress, Redfish, Retention, Secrets,
+    Server, Simulated, Site, SiteIpmi, StepTimeouts, Tasks, Tls, Watch, Web,
 };
 
 /// Everything an operator can set.
@@ -126,6 +126,7 @@ impl Config {
         let auth = Auth::read(reader, &server, tls.as_ref());
         let database = Database::read(reader, &server.data_dir);
         let simulated = Simulated::read(reader, &server.data_dir);
+        let drivers = Drivers::read(reader);
         Self {
             design: Design::read(reader),
             executor: Executor::read(reader),
@@ -134,8 +135,8 @@ impl Config {
             watch: Watch::read(reader),
             http2: Http2::read(reader),
             secrets: Secrets::read(reader),
-            drivers: Drivers::read(reader),
-            sites: section::read_sites(reader),
+            sites: section::read_sites(reader, &drivers),
+            drivers,
             log: Log::read(reader),
             server,
             tls,

@@ -144,7 +144,7 @@ impl Reader {
 
     /// Any of `tokens`, each at most once; none if it is not set. An array in a file, separated by
     /// commas elsewhere.
-    pub(super) fn tokens<T: Copy + PartialEq>(
+    pub(super) fn tokens<T: Clone + PartialEq>(
         &mut self,
         key: &str,
         tokens: &[(&str, T)],
@@ -168,7 +168,7 @@ impl Reader {
                     return Err(format!("must hold nothing but {}", names.join(" and ")));
                 };
                 if !found.contains(value) {
-                    found.push(*value);
+                    found.push(value.clone());
                 }
             }
             Ok(found)

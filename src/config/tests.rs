@@ -250,6 +250,9 @@ fn every_secret_and_file_that_is_named_is_kept_from_designs() {
                 ("DRYDOCK_TLS__CERTIFICATE", "/tls.pem"),
                 ("DRYDOCK_TLS__KEY", "/tls.key"),
                 ("DRYDOCK_AUTH__ROSTER", "/roster"),
+                ("DRYDOCK_DRIVERS__REMOTE__NAME__ADDRESS", "https://h"),
+                ("DRYDOCK_DRIVERS__REMOTE__NAME__CERTIFICATE", "/ours.pem"),
+                ("DRYDOCK_DRIVERS__REMOTE__NAME__KEY", "/ours.key"),
             ]),
             file: Some(file.path().to_owned()),
             ..Sources::default()
@@ -323,6 +326,59 @@ fn a_site_may_differ() {
             "drivers.oob (DRYDOCK_DRIVERS__OOB): must hold nothing but `redfish` and `ipmi` and `manual`"
         ]
     );
+}
+
+#[test]
+fn a_plug_in_is_named_where_drivers_are_chosen() {
+    let file = file(
+        "[drivers]\noob = ['redfish', 'vendor']\nnode = 'maas'\n\
+         [drivers.remote.vendor]\naddress = 'https://vendor.example:50061'\ntoken = 'secret://v'\n\
+         [drivers.remote.maas]\naddress = 'unix:/run/maas.sock'\nonce = ['destroy_node']\n\
+         [sites.harbour]\nnode = 'simulated'\noob = ['vendor']\n",
+    );
+    let config = Config::load(&Sources {
+        file: Some(file.path().to_owned()),
+        ..Sources::default()
+    })
+    .unwrap();
+    let vendor = OobType::Remote("vendor".into());
+    assert_eq!(config.drivers.oob, [OobType::Redfish, vendor.clone()]);
+    assert_eq!(config.drivers.node, NodeDriver::Remote("maas".into()));
+    assert_eq!(config.drivers.remote["maas"].once, [StepKind::DestroyNode]);
+    assert!(!config.drivers.remote["vendor"].send_credentials);
+    let harbour = &config.sites["harbour"];
+    assert_eq!(harbour.oob, Some(vec![vendor]));
+    assert_eq!(harbour.node, Some(NodeDriver::Simulated));
+}
+
+#[test]
+fn all_that_is_wrong_with_a_plug_in_is_told_at_once() {
+    let told = problems(&Sources {
+        environment: environment(&[
+            ("DRYDOCK_DRIVERS__NODE", "mas"),
+            (
+                "DRYDOCK_DRIVERS__REMOTE__MAAS__ADDRESS",
+                "http://10.0.0.1:1",
+            ),
+            ("DRYDOCK_DRIVERS__REMOTE__MAAS__CERTIFICATE", "/c.pem"),
+            ("DRYDOCK_DRIVERS__REMOTE__MAAS__TOKEN", "hunter2"),
+            ("DRYDOCK_DRIVERS__REMOTE__IRONIC__ADDRESS", "https://h"),
+            ("DRYDOCK_DRIVERS__REMOTE__VENDOR__SEND_DESIGN", "true"),
+        ]),
+        ..Sources::default()
+    });
+    let told = told.join("\n");
+    for expected in [
+        "drivers.node (DRYDOCK_DRIVERS__NODE): must be `simulated` or `ironic` or `maas` or `vendor`",
+        "what leaves this machine is encrypted",
+        "goes with drivers.remote.maas.certificate, and either needs the other",
+        "drivers.remote.maas.token",
+        "ironic must be of lower-case letters",
+        "must say where the plug-in is",
+    ] {
+        assert!(told.contains(expected), "{expected} in {told}");
+    }
+    assert!(!told.contains("hunter2"));
 }
 
 #[test]

@@ -5,7 +5,7 @@
 //! for every name that is not the one they prefer. There is no way to switch off the verification of
 //! certificates; a site whose BMCs have certificates of their own names its authority instead.
 
-use std::error::Error as _;
+use std::error::Error;
 use std::fmt;
 use std::io;
 use std::path::Path;
@@ -298,7 +298,7 @@ fn unanswered(url: &Url, error: &reqwest::Error) -> DriverError {
 }
 
 /// The innermost cause: the outer ones say that there is one.
-fn cause(error: &reqwest::Error) -> String {
+pub(super) fn cause(error: &(dyn Error + 'static)) -> String {
     let mut last = None;
     let mut next = error.source();
     while let Some(source) = next {
@@ -309,8 +309,8 @@ fn cause(error: &reqwest::Error) -> String {
 }
 
 /// Why TLS was refused, by us or by the peer.
-fn tls_reason(error: &reqwest::Error) -> Option<String> {
-    let mut next: Option<&(dyn std::error::Error + 'static)> = error.source();
+pub(super) fn tls_reason(error: &(dyn Error + 'static)) -> Option<String> {
+    let mut next = error.source();
     while let Some(source) = next {
         if let Some(reason) = source.downcast_ref::<rustls::Error>() {
             return Some(reason.to_string());

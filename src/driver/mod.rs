@@ -27,6 +27,8 @@ pub mod http;
 
 pub mod ironic;
 
+pub mod remote;
+
 use std::sync::Arc;
 use std::time::Duration;
 

@@ -11,6 +11,7 @@ use crate::driver::ironic::Ironic;
 use crate::driver::ledger::LedgerError;
 use crate::driver::manual::Manual;
 use crate::driver::redfish::{self, RedfishOptions};
+use crate::driver::remote::{Remote, SetupError};
 use crate::driver::simulated::Simulated;
 use crate::driver::turns::Turns;
 use crate::driver::{Driver, Registry, SiteDrivers};
@@ -30,7 +31,25 @@ pub enum Error {
     /// The authorities of BMCs cannot be read.
     #[error("set up the Redfish driver")]
     Redfish(#[source] ClientError),
+    /// The address or the certificates of a plug-in cannot be used.
+    #[error("set up the plug-in {name}")]
+    Plugin {
+        /// What the configuration calls it.
+        name: String,
+        /// Why.
+        #[source]
+        source: SetupError,
+    },
+    /// The configuration does not say where a plug-in is.
+    #[error("find the address of the plug-in {name} in the configuration")]
+    PluginUnset {
+        /// What the configuration calls it.
+        name: String,
+    },
 }
+
+/// The plug-ins, one driver for each, wherever it is used.
+type Plugins = BTreeMap<String, Arc<dyn Driver>>;
 
 /// Sets up the drivers of every site. In a rehearsal none but the simulated one is touched.
 pub(super) fn registry(config: &Config) -> Result<Registry, Error> {
@@ -40,10 +59,12 @@ pub(super) fn registry(config: &Config) -> Result<Registry, Error> {
         return Ok(Registry::simulated(simulated));
     }
     let turns = AllTurns::of(config);
-    let elsewhere = of_site(config, None, &turns)?;
+    let plugins = plugins(config)?;
+    let elsewhere = of_site(config, None, &turns, &plugins)?;
     let mut sites = Vec::with_capacity(config.sites.len());
     for (name, site) in &config.sites {
-        sites.push((name.clone(), of_site(config, Some(site), &turns)?));
+        let drivers = of_site(config, Some(site), &turns, &plugins)?;
+        sites.push((name.clone(), drivers));
     }
     Ok(Registry::new(simulated, elsewhere, sites))
 }
@@ -65,7 +86,12 @@ impl AllTurns {
 }
 
 /// The drivers of a site; none: of those that have no settings of their own.
-fn of_site(config: &Config, site: Option<&Site>, turns: &AllTurns) -> Result<SiteDrivers, Error> {
+fn of_site(
+    config: &Config,
+    site: Option<&Site>,
+    turns: &AllTurns,
+    plugins: &Plugins,
+) -> Result<SiteDrivers, Error> {
     let types = site
         .and_then(|site| site.oob.as_ref())
         .unwrap_or(&config.drivers.oob);
@@ -89,12 +115,15 @@ fn of_site(config: &Config, site: Option<&Site>, turns: &AllTurns) -> Result<Sit
                 ipmi::driver(options, options::secrets(config), Arc::clone(&turns.ipmi))
             }
             OobType::Manual => Arc::new(Manual),
+            OobType::Remote(name) => plugin(plugins, name)?,
         };
         oob.insert(oob_type.token().to_owned(), driver);
     }
-    let node = match config.drivers.node {
+    let node = site.and_then(|site| site.node.as_ref());
+    let node = match node.unwrap_or(&config.drivers.node) {
         NodeDriver::Simulated => None,
         NodeDriver::Ironic => Some(ironic(config)?),
+        NodeDriver::Remote(name) => Some(plugin(plugins, name)?),
     };
     Ok(SiteDrivers { oob, node })
 }
@@ -104,4 +133,28 @@ fn ironic(config: &Config) -> Result<Arc<dyn Driver>, Error> {
     let options = options::ironic(config).ok_or(Error::IronicUnset)?;
     let ironic = Ironic::new(options, options::secrets(config)).map_err(Error::Ironic)?;
     Ok(Arc::new(ironic))
+}
+
+/// Sets up every plug-in. None of them need be there yet.
+fn plugins(config: &Config) -> Result<Plugins, Error> {
+    let mut plugins = Plugins::new();
+    for (name, plugin) in &config.drivers.remote {
+        let unset = || Error::PluginUnset { name: name.clone() };
+        let wanted = options::plugin(config, name, plugin).ok_or_else(unset)?;
+        let remote =
+            Remote::new(wanted, options::secrets(config)).map_err(|source| Error::Plugin {
+                name: name.clone(),
+                source,
+            })?;
+        plugins.insert(name.clone(), Arc::new(remote));
+    }
+    Ok(plugins)
+}
+
+/// The plug-in of a name. Without its address the configuration would have been refused.
+fn plugin(plugins: &Plugins, name: &str) -> Result<Arc<dyn Driver>, Error> {
+    let unset = || Error::PluginUnset {
+        name: name.to_owned(),
+    };
+    plugins.get(name).map(Arc::clone).ok_or_else(unset)
 }

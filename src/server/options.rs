@@ -3,11 +3,13 @@
 use std::path::{Component, Path, PathBuf};
 
 use super::Error;
-use crate::config::{self, Config, IronicAuth, Migrate, Site};
+use crate::api::node_document;
+use crate::config::{self, Config, IronicAuth, Migrate, Plugin, PluginAddress, Site};
 use crate::design::{FetchOptions, LoaderOptions, ReferencePolicy, WebPolicy};
 use crate::domain::StepKind;
 use crate::driver::ipmi::IpmiOptions;
 use crate::driver::ironic::{self, Authentication, Enrolment, Images, Login, Scope};
+use crate::driver::remote::{self, Address, Describe, Place, Trust};
 use crate::driver::simulated::SimulatedOptions;
 use crate::executor::{ExecutorOptions, Gate};
 use crate::secret::SecretSource;
@@ -133,6 +135,35 @@ pub(super) fn ironic(config: &Config) -> Option<ironic::Options> {
             boot_iso: section.boot_iso.clone(),
         },
         max_concurrent_calls: count(section.max_concurrent),
+        call_timeout: config.executor.call_timeout,
+    })
+}
+
+/// None: the configuration does not say where the plug-in is.
+pub(super) fn plugin(config: &Config, name: &str, plugin: &Plugin) -> Option<remote::Options> {
+    let place = |host: &str, port: u16| Place {
+        host: host.to_owned(),
+        port,
+    };
+    let address = match plugin.address.as_ref()? {
+        PluginAddress::Tls { host, port } => Address::Tls {
+            place: place(host, *port),
+            trust: Trust {
+                authorities: plugin.ca.clone(),
+                identity: plugin.identity.clone(),
+            },
+        },
+        PluginAddress::Loopback { host, port } => Address::Loopback(place(host, *port)),
+        PluginAddress::Socket(path) => Address::Socket(path.clone()),
+    };
+    Some(remote::Options {
+        name: name.to_owned(),
+        address,
+        token: plugin.token.clone(),
+        send_credentials: plugin.send_credentials,
+        design: plugin.send_design.then(|| Describe::by(node_document)),
+        guarded: plugin.guarded.iter().copied().collect(),
+        once: plugin.once.iter().copied().collect(),
         call_timeout: config.executor.call_timeout,
     })
 }

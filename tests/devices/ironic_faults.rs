@@ -207,7 +207,7 @@ fn status(task: &Task) -> ResultStatus {
 }
 
 /// Waits until something that contains `text` is said within a task.
-async fn until_said(client: &Client, task: &Task, text: &str) {
+pub(crate) async fn until_said(client: &Client, task: &Task, text: &str) {
     let is_it = |event: &TaskEvent| match &event.event {
         Some(Arm::MessageAdded(message)) => message.message.contains(text),
         Some(Arm::Snapshot(task)) => {

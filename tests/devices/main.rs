@@ -42,3 +42,11 @@ mod ironic_bmc;
 mod ironic_faults;
 mod ironic_keystone;
 mod ironic_settings;
+
+#[path = "../examples/python.rs"]
+#[expect(dead_code, reason = "shared with the tests of the examples")]
+mod python;
+mod vendor;
+
+mod remote;
+mod remote_faults;

@@ -14,6 +14,8 @@ mod large_site;
 
 mod python_client;
 
+mod plugin;
+
 mod deploy_files;
 
 mod emulated_machines;

@@ -1,4 +1,4 @@
-//! A Python that can run the client: its packages installed, its code generated as its README says.
+//! A Python that can run an example: its packages installed, its code generated as its README says.
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -12,45 +12,65 @@ pub(crate) const INSTALL: &str =
 
 const REPOSITORY: &str = env!("CARGO_MANIFEST_DIR");
 
-/// Where the client is in the repository.
-const CLIENT: &str = "examples/python";
-
-/// The command of the README that generates the client's code, at the repository's root.
-const GENERATE: &str = "python -m grpc_tools.protoc -I proto \
-    --python_out=examples/python --pyi_out=examples/python --grpc_python_out=examples/python \
-    proto/drydock/v1/*.proto";
-
-/// The client, copied to a place of its own, ready to run.
-pub(crate) struct Client {
+/// An example, copied to a place of its own, ready to run.
+pub(crate) struct Example {
+    path: &'static str,
     interpreter: PathBuf,
     root: TempDir,
 }
 
-impl Client {
-    /// Copies the client and generates its code.
-    pub(crate) fn new() -> Self {
+impl Example {
+    /// The client.
+    pub(crate) fn client() -> Self {
+        Self::of(
+            "examples/python",
+            "python -m grpc_tools.protoc -I proto \
+            --python_out=examples/python --pyi_out=examples/python --grpc_python_out=examples/python \
+            proto/drydock/v1/*.proto",
+        )
+    }
+
+    /// The plug-in.
+    pub(crate) fn plugin() -> Self {
+        Self::of(
+            "examples/plugin",
+            "python -m grpc_tools.protoc -I proto \
+            --python_out=examples/plugin --pyi_out=examples/plugin --grpc_python_out=examples/plugin \
+            proto/drydock/driver/v1/*.proto",
+        )
+    }
+
+    /// Copies the example at `path` and generates its code with the command of its README, which is one of
+    /// the repository's root.
+    fn of(path: &'static str, generate: &str) -> Self {
         let root = tempfile::tempdir().expect("a directory");
-        let readme = fs::read_to_string(Path::new(REPOSITORY).join(CLIENT).join("README.md"));
-        let readme = readme.expect("the client is explained");
+        let readme = fs::read_to_string(Path::new(REPOSITORY).join(path).join("README.md"));
+        let readme = readme.expect("the example is explained");
         let unfolded = readme.replace("\\\n", " ");
         let words: Vec<&str> = unfolded.split_whitespace().collect();
+        let command: Vec<&str> = generate.split_whitespace().collect();
+        let command = command.join(" ");
         assert!(
-            words.join(" ").contains(GENERATE),
+            words.join(" ").contains(&command),
             "the README has the command"
         );
 
-        for part in ["proto", CLIENT] {
+        for part in ["proto", path] {
             copy(&Path::new(REPOSITORY).join(part), &root.path().join(part));
         }
-        let interpreter = environment();
+        let interpreter = environment(path);
         let programs = interpreter.parent().expect("it is in a directory");
         let mut generate = Command::new("sh");
         generate
-            .args(["-c", GENERATE])
+            .args(["-c", &command])
             .current_dir(root.path())
             .env("PATH", prepended(programs));
         succeed(&mut generate, "the code is generated");
-        Self { interpreter, root }
+        Self {
+            path,
+            interpreter,
+            root,
+        }
     }
 
     /// The interpreter.
@@ -60,17 +80,19 @@ impl Client {
 
     /// The directory with the programs.
     pub(crate) fn directory(&self) -> PathBuf {
-        self.root.path().join(CLIENT)
+        self.root.path().join(self.path)
     }
 }
 
-/// The interpreter of an environment with what the client requires, kept from one run of the tests to the
+/// The interpreter of an environment with what an example requires, kept from one run of the tests to the
 /// next for as long as that stays the same.
-fn environment() -> PathBuf {
-    let requirements = Path::new(REPOSITORY).join(CLIENT).join("requirements.txt");
-    let wanted = fs::read_to_string(&requirements).expect("the client's requirements");
+fn environment(path: &str) -> PathBuf {
+    let requirements = Path::new(REPOSITORY).join(path).join("requirements.txt");
+    let wanted = fs::read_to_string(&requirements).expect("the example's requirements");
     let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent();
-    let directory = target.expect("target/tmp is in target").join("python-venv");
+    let directory = target
+        .expect("target/tmp is in target")
+        .join(format!("{}-venv", path.replace('/', "-")));
     // One at a time, whoever else runs these tests. The lock ends with the file.
     let lock = File::create(directory.with_extension("lock")).expect("a file to lock");
     lock.lock().expect("the lock");

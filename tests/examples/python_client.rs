@@ -14,7 +14,7 @@ use tokio::process::{Child, ChildStdout, Command};
 use tokio::time::timeout;
 use tonic::transport::Channel;
 
-use crate::python::Client;
+use crate::python::Example;
 use crate::server::{Place, SITE};
 
 /// How long the program may take for its next line, and for its end: longer than a takeover.
@@ -30,7 +30,7 @@ const REQUEST_ID: &str = "0b5c1f0e-5d6a-4b1e-9f57-3c0c5c8f6a11";
 
 #[tokio::test]
 async fn a_watch_survives_the_death_of_the_server() {
-    let client = Client::new();
+    let client = Example::client();
     let place = Place::with_steps_of("800ms");
     let mut server = place.serve("127.0.0.1:0").await;
     let address = server.address().to_owned();
@@ -72,7 +72,7 @@ async fn a_watch_survives_the_death_of_the_server() {
 
 #[tokio::test]
 async fn it_shows_its_token_over_tls_and_over_loopback() {
-    let client = Client::new();
+    let client = Example::client();
     let key = KeyPair::generate().expect("a key");
     let names = vec!["localhost".to_owned()];
     let params = CertificateParams::new(names).expect("a name");
@@ -119,7 +119,7 @@ async fn it_shows_its_token_over_tls_and_over_loopback() {
 
 #[tokio::test]
 async fn its_own_tests_pass() {
-    let client = Client::new();
+    let client = Example::client();
     let output = Command::new(client.interpreter())
         .args(["-m", "unittest"])
         .current_dir(client.directory())
@@ -139,7 +139,7 @@ struct Program {
 }
 
 impl Program {
-    fn start(client: &Client, address: &str) -> Self {
+    fn start(client: &Example, address: &str) -> Self {
         let mut child = Command::new(client.interpreter())
             .arg("deploy.py")
             .arg(format!("file://{SITE}/site.yaml"))

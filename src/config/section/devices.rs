@@ -3,11 +3,13 @@
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::MAX_COUNT;
 use super::ipmi::{Ipmi, SiteIpmi};
 use super::ironic::Ironic;
+use super::remote::{Plugin, read_plugins};
 use crate::config::reader::Reader;
 use crate::domain::SecretReference;
 use crate::secret::Reservation;
@@ -44,7 +46,7 @@ fn prefix(text: &str) -> Result<String, &'static str> {
 }
 
 /// An out-of-band type that there is a driver for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum OobType {
     /// BMCs that speak Redfish.
     Redfish,
@@ -52,6 +54,8 @@ pub enum OobType {
     Ipmi,
     /// An operator.
     Manual,
+    /// Whatever the plug-in of that name does.
+    Remote(Arc<str>),
 }
 
 impl OobType {
@@ -63,26 +67,48 @@ impl OobType {
 
     /// As nodes say it.
     #[must_use]
-    pub fn token(self) -> &'static str {
+    pub fn token(&self) -> &str {
         match self {
             Self::Redfish => "redfish",
             Self::Ipmi => "ipmi",
             Self::Manual => "manual",
+            Self::Remote(name) => name,
         }
+    }
+
+    /// What there is beside ours.
+    fn tokens(plugins: &BTreeMap<String, Plugin>) -> Vec<(&str, Self)> {
+        let plugins = plugins.keys();
+        let remote = plugins.map(|name| (name.as_str(), Self::Remote(name.as_str().into())));
+        Self::TOKENS.into_iter().chain(remote).collect()
     }
 }
 
 /// What does the steps that are not out-of-band.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum NodeDriver {
     /// Nothing real.
     Simulated,
     /// An Ironic.
     Ironic,
+    /// The plug-in of that name.
+    Remote(Arc<str>),
 }
 
 impl NodeDriver {
-    const TOKENS: [(&str, Self); 2] = [("simulated", Self::Simulated), ("ironic", Self::Ironic)];
+    fn parse(text: &str, plugins: &BTreeMap<String, Plugin>) -> Result<Self, String> {
+        match text {
+            "simulated" => Ok(Self::Simulated),
+            "ironic" => Ok(Self::Ironic),
+            name if plugins.contains_key(name) => Ok(Self::Remote(name.into())),
+            _ => {
+                let remote = plugins.keys().map(String::as_str);
+                let names = ["simulated", "ironic"].into_iter().chain(remote);
+                let names: Vec<String> = names.map(|name| format!("`{name}`")).collect();
+                Err(format!("must be {}", names.join(" or ")))
+            }
+        }
+    }
 }
 
 /// The Redfish driver.
@@ -109,15 +135,20 @@ pub struct Drivers {
     pub ipmi: Ipmi,
     /// The driver that deploys through Ironic.
     pub ironic: Ironic,
+    /// Plug-ins, by their names.
+    pub remote: BTreeMap<String, Plugin>,
 }
 
 impl Drivers {
     pub(in crate::config) fn read(reader: &mut Reader) -> Self {
-        let oob = reader.tokens("drivers.oob", &OobType::TOKENS, OOB);
-        let node = reader.token("drivers.node", NodeDriver::TOKENS, NODE);
+        let remote = read_plugins(reader);
+        let oob = reader.tokens("drivers.oob", &OobType::tokens(&remote), OOB);
+        let node = reader.text("drivers.node", "simulated", NODE, |text| {
+            NodeDriver::parse(text, &remote)
+        });
+        let node = node.unwrap_or(NodeDriver::Simulated);
         Self {
             oob: oob.unwrap_or_default(),
-            node,
             redfish: Redfish {
                 ca: reader.path("drivers.redfish.ca", "the system's", REDFISH_CA),
                 graceful_shutdown: reader.duration(
@@ -135,6 +166,8 @@ impl Drivers {
             },
             ipmi: Ipmi::read(reader),
             ironic: Ironic::read(reader, node == NodeDriver::Ironic),
+            node,
+            remote,
         }
     }
 
@@ -159,6 +192,8 @@ impl Drivers {
 pub struct Site {
     /// Instead of `drivers.oob`.
     pub oob: Option<Vec<OobType>>,
+    /// Instead of `drivers.node`.
+    pub node: Option<NodeDriver>,
     /// Instead of `drivers.redfish.ca`.
     pub redfish_ca: Option<PathBuf>,
     /// What goes for BMCs that speak IPMI.
@@ -166,32 +201,48 @@ pub struct Site {
 }
 
 /// What may follow the name of a site in a key. A name may hold dots itself.
-const SITE_KEYS: [&str; 2] = [".oob", ".redfish.ca"];
+const SITE_KEYS: [&str; 3] = [".oob", ".redfish.ca", ".node"];
 
 /// Reads the sites that are named anywhere.
-pub(in crate::config) fn read_sites(reader: &mut Reader) -> BTreeMap<String, Site> {
+pub(in crate::config) fn read_sites(
+    reader: &mut Reader,
+    drivers: &Drivers,
+) -> BTreeMap<String, Site> {
     let suffixes: Vec<&str> = SITE_KEYS.into_iter().chain(SiteIpmi::KEYS).collect();
     let names = reader.names_between("sites.", &suffixes);
     if names.is_empty() {
         // The keys are listed although there is no site.
-        Site::read(reader, "NAME");
+        Site::read(reader, "NAME", drivers);
     }
     names
         .into_iter()
         .map(|name| {
-            let site = Site::read(reader, &name);
+            let site = Site::read(reader, &name, drivers);
             (name, site)
         })
         .collect()
 }
 
 impl Site {
-    fn read(reader: &mut Reader, name: &str) -> Self {
+    fn read(reader: &mut Reader, name: &str, drivers: &Drivers) -> Self {
         let key = |suffix: &str| format!("sites.{name}{suffix}");
+        let node = reader.text(
+            &key(SITE_KEYS[2]),
+            "drivers.node",
+            "Instead of `drivers.node`, at the site of that name.",
+            |text| NodeDriver::parse(text, &drivers.remote),
+        );
+        reader.check(
+            &key(SITE_KEYS[2]),
+            &["drivers.ironic.endpoint"],
+            node != Some(NodeDriver::Ironic) || drivers.ironic.endpoint.is_some(),
+            "needs drivers.ironic.endpoint".to_owned(),
+        );
         Self {
+            node,
             oob: reader.tokens(
                 &key(SITE_KEYS[0]),
-                &OobType::TOKENS,
+                &OobType::tokens(&drivers.remote),
                 "Instead of `drivers.oob`, at the site of that name.",
             ),
             redfish_ca: reader.path(
@@ -204,8 +255,8 @@ impl Site {
     }
 }
 
+const OOB: &str = "The out-of-band types of nodes that are acted on for real, `redfish`, `ipmi`, `manual` or the name of a plug-in; without any, out-of-band steps are simulated.";
+const NODE: &str = "What does the steps that are not out-of-band: `ironic`, the name of a plug-in, or `simulated`.";
 const DESIGN_PREFIX: &str = "How the names of those secrets begin that designs may use; without it, designs may use all that the configuration does not name itself.";
-const OOB: &str = "The out-of-band types of nodes that are acted on for real, `redfish`, `ipmi` or `manual`; without any, out-of-band steps are simulated.";
-const NODE: &str = "What does the steps that are not out-of-band: `ironic`, or `simulated`.";
 const REDFISH_CA: &str =
     "PEM file of the authorities that sign the certificates of BMCs; only these are accepted then.";

@@ -14,6 +14,8 @@ mod ipmi;
 
 mod ironic;
 
+mod remote;
+
 use std::time::Duration;
 
 pub use access::{Auth, Tls};
@@ -21,6 +23,7 @@ pub(super) use devices::read_sites;
 pub use devices::{Drivers, NodeDriver, OobType, Redfish, Secrets, Site};
 pub use ipmi::{Ipmi, SiteIpmi};
 pub use ironic::{Ironic, IronicAuth, IronicKeystone};
+pub use remote::{Plugin, PluginAddress};
 pub use service::{Database, Design, Gate, Http2, Log, LogFormat, Migrate, Server};
 pub use web::Web;
 pub use work::{Executor, Retention, Simulated, StepTimeouts, Tasks, Watch};
