@@ -13,7 +13,8 @@ use prost::Message as _;
 
 const PROTO_DIR: &str = "proto";
 
-const PROTO_FILES: [&str; 6] = [
+const PROTO_FILES: [&str; 7] = [
+    "drydock/v1/build_data_service.proto",
     "drydock/v1/design_service.proto",
     "drydock/v1/effective_node.proto",
     "drydock/v1/errors.proto",

@@ -13,7 +13,9 @@
 pub mod v1 {
     include!(concat!(env!("OUT_DIR"), "/messages/drydock.v1.rs"));
 
-    pub use super::framed::{design_service_server, task_service_server};
+    pub use super::framed::{
+        build_data_service_server, design_service_server, task_service_server,
+    };
 }
 
 /// The servers, whose streams of events are ready bytes. [`v1`] has them too, under the usual names.

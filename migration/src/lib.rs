@@ -14,6 +14,7 @@ mod m20261122_000001_tasks;
 mod m20261122_000002_journal;
 mod m20261122_000003_leases;
 mod m20261122_000004_retention;
+mod m20261122_000005_build_data;
 
 /// Every change of the schema, oldest first.
 pub struct Migrator;
@@ -26,6 +27,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261122_000002_journal::Migration),
             Box::new(m20261122_000003_leases::Migration),
             Box::new(m20261122_000004_retention::Migration),
+            Box::new(m20261122_000005_build_data::Migration),
         ]
     }
 }

@@ -9,7 +9,7 @@ use super::show_filter::show_node_filter;
 use super::size::{
     Budget, ENTRY_OVERHEAD, MESSAGE_LIST_BYTES, NAME_LIST_BYTES, NAME_OVERHEAD, TASK_BYTES,
 };
-use crate::domain::{Detail, Message, Progress, Task, Timestamp};
+use crate::domain::{BuildData, Detail, Message, Progress, Task, Timestamp};
 use crate::proto::v1;
 use crate::store::View;
 
@@ -88,6 +88,18 @@ pub(super) fn message(message: &Message) -> v1::StatusMessage {
         ts: Some(timestamp(message.ts)),
         extra: Some(json_object(&message.extra)),
         sequence: message.sequence,
+    }
+}
+
+/// Build data, with its element or without.
+pub(super) fn build_data(data: &BuildData) -> v1::BuildData {
+    v1::BuildData {
+        node_name: data.node_name.to_string(),
+        task_id: data.task_id.to_string(),
+        collected_date: Some(timestamp(data.collected_date)),
+        generator: data.generator.to_string(),
+        data_format: data.data_format.to_string(),
+        data_element: text(data.data_element.as_deref()),
     }
 }
 

@@ -67,6 +67,9 @@ fn arm(kind: &EventKind) -> Arm {
             failure_count: Some(convert::count(*failure_count)),
         }),
         EventKind::MessageAdded(message) => Arm::MessageAdded(convert::message(message)),
+        EventKind::BuildDataAdded(data) => Arm::BuildDataAdded(v1::BuildDataAdded {
+            build_data: Some(convert::build_data(data)),
+        }),
         EventKind::TaskFinished(task) => Arm::TaskFinished(convert::task(task, View::Full)),
         EventKind::TaskPurged(purged) => Arm::TaskPurged(v1::TaskPurged {
             purged: Some(convert::timestamp(*purged)),

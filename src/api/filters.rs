@@ -140,7 +140,12 @@ pub(super) fn task_filter(check: &mut Check, filter: v1::TaskFilter) -> Option<T
 }
 
 /// A text that is not asked for where it is empty.
-fn text(check: &mut Check, path: &str, value: String, max: usize) -> Option<Option<String>> {
+pub(super) fn text(
+    check: &mut Check,
+    path: &str,
+    value: String,
+    max: usize,
+) -> Option<Option<String>> {
     if value.is_empty() {
         return Some(None);
     }
@@ -149,7 +154,7 @@ fn text(check: &mut Check, path: &str, value: String, max: usize) -> Option<Opti
 }
 
 /// An id that is not asked for where it is empty.
-fn id(check: &mut Check, path: &str, value: &str) -> Option<Option<TaskId>> {
+pub(super) fn id(check: &mut Check, path: &str, value: &str) -> Option<Option<TaskId>> {
     if value.is_empty() {
         return Some(None);
     }

@@ -18,6 +18,9 @@ mod node_document;
 
 pub use node_document::node_document;
 
+mod build_data_request;
+mod build_data_service;
+
 pub mod call;
 
 mod identity;

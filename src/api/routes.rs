@@ -8,6 +8,7 @@ use tonic_reflection::server::Builder as ReflectionBuilder;
 use tonic_web::GrpcWebLayer;
 use tower::layer::util::Stack;
 
+use super::build_data_service::BuildDataApi;
 use super::design_service::DesignApi;
 use super::gate::GateLayer;
 use super::task_service::TaskApi;
@@ -15,6 +16,7 @@ use super::trace_call::TraceCallLayer;
 use super::transport_errors::TransportErrorsLayer;
 use crate::access::Access;
 use crate::proto::FILE_DESCRIPTOR_SET;
+use crate::proto::v1::build_data_service_server::BuildDataServiceServer;
 use crate::proto::v1::design_service_server::DesignServiceServer;
 use crate::proto::v1::task_service_server::TaskServiceServer;
 use crate::tasks::Tasks;
@@ -23,9 +25,10 @@ use crate::tasks::Tasks;
 const MAX_REQUEST: usize = 4 * 1024 * 1024;
 
 /// The services of the contract, by the names that health and reflection know them by.
-pub const SERVICE_NAMES: [&str; 2] = [
+pub const SERVICE_NAMES: [&str; 3] = [
     <TaskServiceServer<TaskApi> as NamedService>::NAME,
     <DesignServiceServer<DesignApi> as NamedService>::NAME,
+    <BuildDataServiceServer<BuildDataApi> as NamedService>::NAME,
 ];
 
 /// What the composition root serves.
@@ -80,10 +83,13 @@ pub async fn routes(tasks: Tasks, access: Access) -> Result<Api, tonic_reflectio
     let layer = Stack::new(TransportErrorsLayer, TraceCallLayer);
     let task_service =
         TaskServiceServer::new(TaskApi::new(tasks.clone())).max_decoding_message_size(MAX_REQUEST);
-    let design_service =
-        DesignServiceServer::new(DesignApi::new(tasks)).max_decoding_message_size(MAX_REQUEST);
+    let design_service = DesignServiceServer::new(DesignApi::new(tasks.clone()))
+        .max_decoding_message_size(MAX_REQUEST);
+    let build_data_service = BuildDataServiceServer::new(BuildDataApi::new(tasks))
+        .max_decoding_message_size(MAX_REQUEST);
     let routes = Routes::new(layer.named_layer(task_service))
         .add_service(layer.named_layer(design_service))
+        .add_service(layer.named_layer(build_data_service))
         .add_service(health_service)
         .add_service(reflection().build_v1()?)
         .add_service(reflection().build_v1alpha()?);

@@ -45,6 +45,7 @@ const RULES: &[Rule] = &[
     unary("/drydock.v1.TaskService/RetryTask", OPERATE),
     // Its dry run too: it tells whether the real one will be allowed.
     unary("/drydock.v1.TaskService/PurgeTasks", DESTROY),
+    unary("/drydock.v1.BuildDataService/ListBuildData", READ),
     unary("/drydock.v1.DesignService/ResolveNodeFilter", READ),
     unary("/drydock.v1.DesignService/ValidateDesign", READ),
     unary("/drydock.v1.DesignService/GetNode", READ),

@@ -15,6 +15,7 @@ use super::Error;
 use super::credentials::{CredentialArgs, ShowToken};
 use super::error::is_passing;
 use super::program::Program;
+use crate::proto::v1::build_data_service_client::BuildDataServiceClient;
 use crate::proto::v1::design_service_client::DesignServiceClient;
 use crate::proto::v1::task_service_client::TaskServiceClient;
 
@@ -65,6 +66,11 @@ impl ServerArgs {
             &self.server,
             &self.credentials,
         )?))
+    }
+
+    pub(super) fn build_data(&self) -> Result<BuildDataServiceClient<Link>, Error> {
+        let link = link(&self.server, &self.credentials)?;
+        Ok(BuildDataServiceClient::new(link))
     }
 
     pub(super) fn designs(&self) -> Result<DesignServiceClient<Link>, Error> {

@@ -45,6 +45,8 @@ mod task;
 
 mod node;
 
+mod build_data;
+
 mod design;
 
 mod settings;
@@ -139,6 +141,9 @@ mod tests {
             "drydock task watch 3c9b --resume t --lines",
             "drydock task create --action deploy_node --design-ref file:///x.yaml",
             "drydock node show n1 --design-ref file:///x.yaml -o json",
+            "drydock node builddata n1 --no-latest --task 3c9b -o json",
+            "drydock node builddata n1 --latest --generator redfish -o data",
+            "drydock task builddata 3c9b --latest --node n1",
             "drydock task create --action deploy_nodes --design-ref x --node-name a --yes",
             "drydock task create -f task.json --watch -o json",
             "drydock task list --status running --status queued --label a=b",
@@ -159,6 +164,7 @@ mod tests {
             "drydock task create -f task.json --node-name a",
             "drydock demo --nodes 0",
             "drydock task list --label a",
+            "drydock node builddata",
             "drydock task wait 3c9b --timeout 30",
             "drydock task purge",
             "drydock task purge --older-than 90",

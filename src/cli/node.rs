@@ -1,9 +1,11 @@
-//! `drydock node`: the nodes of a design, as filters see them, and one with all it inherits.
+//! `drydock node`: the nodes of a design, as filters see them, and one with all it inherits; what was
+//! found out about a node.
 
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
 
+use super::build_data::OfNode;
 use super::connection::{ServerArgs, patiently};
 use super::json::Json;
 use super::node_filter::NodeFilterArgs;
@@ -18,6 +20,9 @@ pub(super) enum Command {
     List(List),
     /// Show one node with everything that it inherits
     Show(Show),
+    /// Show what was found out about a node: the latest of each generator, unless told otherwise
+    #[command(name = "builddata")]
+    BuildData(OfNode),
 }
 
 #[derive(Debug, Args)]
@@ -54,6 +59,7 @@ impl Command {
         match self {
             Self::List(command) => command.run().await,
             Self::Show(command) => command.run().await,
+            Self::BuildData(command) => command.run().await,
         }
     }
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::action::Action;
+use super::build_data::BuildData;
 use super::id::TaskId;
 use super::result::{Reason, ResultStatus};
 use super::state::{Cause, TaskStatus};
@@ -114,6 +115,8 @@ pub enum EventKind {
     },
     /// Something was said.
     MessageAdded(Box<Message>),
+    /// Something was collected about a node, told without its element.
+    BuildDataAdded(Box<BuildData>),
     /// The task reached its final status; with every list.
     TaskFinished(Box<Task>),
     /// The tree was deleted at this moment; told of its root, for all of it.
@@ -129,6 +132,7 @@ impl EventKind {
             Self::SubtaskAdded(_) => "subtask_added",
             Self::ResultChanged { .. } => "result_changed",
             Self::MessageAdded(_) => "message_added",
+            Self::BuildDataAdded(_) => "build_data_added",
             Self::TaskFinished(_) => "task_finished",
             Self::TaskPurged(_) => "task_purged",
         }

@@ -35,6 +35,7 @@ pub mod task_filter;
 pub mod role;
 
 pub use action::Action;
+pub use build_data::{BuildData, Collected};
 pub use ending::Ending;
 pub use event::{Commit, Event, EventKind, RootFacts, Subject};
 pub use id::{InstanceId, RequestId, TaskId};

@@ -22,6 +22,7 @@ pub mod turns;
 
 pub mod device_error;
 pub mod http;
+pub mod machine;
 
 pub mod ironic;
 

@@ -8,15 +8,21 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use super::ledger::{self, Ledger, LedgerError, Line, LineEvent, LineOutcome};
+use super::machine::Machine;
 use super::{Driver, DriverError, ErrorKind, Mark, Progress, StepCall, StepReport};
 use crate::clock;
-use crate::domain::{Policy, StepKind, Timestamp};
+use crate::domain::inventory::Node;
+use crate::domain::site::hardware::BootMode;
+use crate::domain::{Collected, Policy, StepKind, Timestamp};
 
 const FAIL: &str = "drydock.dev/simulate-fail";
 const FLAKY: &str = "drydock.dev/simulate-flaky";
 const HANG: &str = "drydock.dev/simulate-hang";
 const UNKNOWN: &str = "drydock.dev/simulate-unknown";
 const POLICY: &str = "drydock.dev/simulate-policy";
+
+/// What the build data of simulated machines comes from.
+const GENERATOR: &str = "simulated";
 
 /// How often a hanging step is asked whether it still hangs.
 const HANG_POLL: Duration = Duration::from_secs(1);
@@ -210,10 +216,54 @@ impl Driver for Simulated {
 /// The report of work that is done.
 fn report(call: &StepCall) -> StepReport {
     let hidden = call.advisory && call.label(UNKNOWN) == Some("true");
+    let interrogated = call
+        .node()
+        .filter(|_| call.step == StepKind::InterrogateOob);
     StepReport {
         found: !(hidden && call.step == StepKind::IdentifyNode),
+        build_data: interrogated.and_then(on_paper).into_iter().collect(),
         ..StepReport::default()
     }
+}
+
+/// The machine as its design has it, and nothing that no document says; none where it says nothing.
+fn on_paper(node: &Node) -> Option<Collected> {
+    let profile = node.hardware.as_deref();
+    let boot_mode = profile
+        .and_then(|profile| profile.boot_mode)
+        .map(|mode| match mode {
+            BootMode::Bios => "Legacy",
+            BootMode::Uefi => "UEFI",
+        });
+    let named = |what: &str, value: Option<&String>| value.map(|value| format!("{what} {value}"));
+    let model: Vec<String> = [
+        named(
+            "generation",
+            profile.and_then(|profile| profile.generation.as_ref()),
+        ),
+        named(
+            "version",
+            profile.and_then(|profile| profile.hw_version.as_ref()),
+        ),
+    ]
+    .into_iter()
+    .flatten()
+    .collect();
+    let machine = Machine {
+        manufacturer: profile.and_then(|profile| profile.vendor.clone()),
+        model: (!model.is_empty()).then(|| model.join(", ")),
+        bios_version: profile.and_then(|profile| profile.bios_version.clone()),
+        boot_mode: boot_mode.map(str::to_owned),
+        mac_addresses: node.boot_mac.iter().map(ToString::to_string).collect(),
+        ..Machine::default()
+    };
+    (machine != Machine::default()).then(|| {
+        let machine = Machine {
+            simulated: true,
+            ..machine
+        };
+        machine.collected(GENERATOR)
+    })
 }
 
 /// Whether the node's label `key` names this step.

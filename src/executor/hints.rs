@@ -163,6 +163,7 @@ impl Dispatcher {
                     | EventKind::SubtaskAdded(_)
                     | EventKind::ResultChanged { .. }
                     | EventKind::MessageAdded(_)
+                    | EventKind::BuildDataAdded(_)
                     | EventKind::TaskFinished(_)
                     | EventKind::TaskPurged(_),
                     _,

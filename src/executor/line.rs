@@ -15,6 +15,7 @@ use super::subtask::{Edit, Subtask};
 use super::terminate::Settled;
 use super::tree::Tree;
 use crate::clock;
+use crate::domain::build_data::sort_out;
 use crate::domain::plan::{self, Next, PlannedStep, StepEnd};
 use crate::domain::{Cause, Reason, ResultStatus, Task, TaskId, TaskStatus, Timestamp};
 use crate::store::{NewMessage, TreeWrite};
@@ -290,6 +291,11 @@ impl Line {
                     }
                     None => Arc::clone(&tree.words.done),
                 };
+                let (kept, not_kept) = sort_out(&report.build_data, self.name.is_some());
+                edit.collect(kept);
+                for item in not_kept {
+                    edit.say(about.note(now, item.to_string()));
+                }
                 edit.conclude(ResultStatus::Success, Reason::None, text);
             }
             StepResult::Failed { reason, text, .. } => {

@@ -7,8 +7,8 @@ use super::message::shortened;
 use super::tree::Tree;
 use crate::domain::task::{LIST_LIMIT, MESSAGE_LIST_LIMIT};
 use crate::domain::{
-    Cause, Detail, Message, Outcome, Reason, ResultStatus, SERVICE_ACTOR, StepKind, Task,
-    TaskStatus, Timestamp,
+    Cause, Collected, Detail, Message, Outcome, Reason, ResultStatus, SERVICE_ACTOR, StepKind,
+    Task, TaskStatus, Timestamp,
 };
 use crate::store::{Change, ChangeKind, NewMessage};
 
@@ -30,6 +30,7 @@ pub(super) struct Edit {
     pub(super) task: Task,
     kind: ChangeKind,
     messages: Vec<NewMessage>,
+    build_data: Vec<Collected>,
 }
 
 impl Subtask {
@@ -54,6 +55,7 @@ impl Subtask {
             task: self.task.clone(),
             kind: ChangeKind::Update,
             messages: Vec::new(),
+            build_data: Vec::new(),
         }
     }
 
@@ -118,6 +120,7 @@ impl Edit {
             task,
             kind: ChangeKind::Add,
             messages: Vec::new(),
+            build_data: Vec::new(),
         }
     }
 
@@ -177,6 +180,11 @@ impl Edit {
         self.messages.push(message);
     }
 
+    /// Adds what was found out about the node.
+    pub(super) fn collect(&mut self, collected: Vec<Collected>) {
+        self.build_data.extend(collected);
+    }
+
     /// The change to write. `said` are the messages said before.
     pub(super) fn change(&self, said: &[Message]) -> Change {
         let mut task = Box::new(self.task.clone());
@@ -187,6 +195,7 @@ impl Edit {
             kind: self.kind.clone(),
             task,
             messages: self.messages.clone(),
+            build_data: self.build_data.clone(),
         }
     }
 

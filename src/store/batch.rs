@@ -12,7 +12,8 @@ use sea_orm::{ConnectionTrait, DatabaseTransaction};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
-use super::apply::{Applied, LockedRoot, MessageRow, Roots, Rows};
+use super::apply::{Applied, BuildDataRow, LockedRoot, MessageRow, Roots, Rows};
+use super::batch_parts::parts;
 use super::connect::Connections;
 use super::detail;
 use super::error::{Error, WriteError};
@@ -137,7 +138,16 @@ impl Batcher {
             if skip_locked && requests.recv_many(&mut waiting, MAX_BATCH).await == 0 {
                 return;
             }
-            waiting = self.commit(std::mem::take(&mut waiting), skip_locked).await;
+            let mut held = Vec::new();
+            for part in parts(std::mem::take(&mut waiting)) {
+                // What was asked for after a write that has to wait comes after it.
+                if held.is_empty() {
+                    held = self.commit(part, skip_locked).await;
+                } else {
+                    held.extend(part);
+                }
+            }
+            waiting = held;
         }
     }
 
@@ -326,11 +336,12 @@ impl Batcher {
         lock::undo(dialect, transaction, locks, &applied).await?;
         lock::give_back(dialect, transaction, &applied).await?;
         let messages = std::mem::take(&mut rows.messages);
+        let build_data = std::mem::take(&mut rows.build_data);
         Ok(Filled {
             fates: fates.into_iter().flatten().collect(),
             rows,
             applied,
-            events: gather(locked, messages),
+            events: gather(locked, messages, build_data),
         })
     }
 
@@ -474,7 +485,11 @@ fn judge(write: &TreeWrite, root: Option<&LockedRoot>, skip_locked: bool) -> Opt
 }
 
 /// The events of every root, in the order of their ids.
-fn gather(locked: Roots, messages: Vec<MessageRow>) -> Vec<RootEvents> {
+fn gather(
+    locked: Roots,
+    messages: Vec<MessageRow>,
+    build_data: Vec<BuildDataRow>,
+) -> Vec<RootEvents> {
     let mut events: Vec<RootEvents> = locked
         .into_values()
         .filter(|root| !root.events.is_empty())
@@ -484,6 +499,7 @@ fn gather(locked: Roots, messages: Vec<MessageRow>) -> Vec<RootEvents> {
             progress: root.task.progress(),
             events: root.events,
             messages: Vec::new(),
+            build_data: Vec::new(),
             payload: None,
         })
         .collect();
@@ -492,6 +508,12 @@ fn gather(locked: Roots, messages: Vec<MessageRow>) -> Vec<RootEvents> {
         let place = events.binary_search_by_key(&message.root_task_id, |root| root.root_task_id);
         if let Ok(place) = place {
             events[place].messages.push(message);
+        }
+    }
+    for row in build_data {
+        let place = events.binary_search_by_key(&row.root_task_id, |root| root.root_task_id);
+        if let Ok(place) = place {
+            events[place].build_data.push(row);
         }
     }
     events

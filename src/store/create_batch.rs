@@ -428,6 +428,7 @@ pub(super) fn created_events(requested: &Task, queued: &Task) -> RootEvents {
             ),
         ],
         messages: Vec::new(),
+        build_data: Vec::new(),
         payload: None,
     }
 }

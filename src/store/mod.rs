@@ -11,6 +11,7 @@ pub mod read;
 pub mod write;
 
 mod batch;
+mod batch_parts;
 
 mod apply;
 mod audit;
@@ -29,6 +30,7 @@ mod journal;
 mod claim;
 mod lease;
 
+mod build_data;
 mod detail;
 mod gather;
 mod query;
@@ -48,7 +50,6 @@ mod row;
 mod sql;
 
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -58,8 +59,8 @@ use tokio::task::JoinHandle;
 pub use error::{Error, OpenError, WriteError};
 pub use purge::{PurgePart, PurgePreview, PurgeQuery, PurgedPart};
 pub use read::{
-    Clock, JournalPage, JournalScope, ListPage, ListPosition, MessageQuery, Order, SnapshotScope,
-    Tree, View,
+    BuildDataPage, BuildDataQuery, Clock, InTree, JournalPage, JournalScope, ListPage,
+    ListPosition, MessageQuery, Order, SnapshotScope, Tree, View,
 };
 pub use snapshot::Sink;
 pub use write::{
@@ -69,14 +70,11 @@ pub use write::{
 };
 
 use crate::background::Background;
-use crate::domain::{
-    Commit, InstanceId, Message, ResultStatus, Task, TaskFilter, TaskId, TaskStatus, Timestamp,
-};
+use crate::domain::{Commit, TaskId};
 use crate::seeded::{Bug, seeded};
-use claim::Wanted;
 use connect::Connections;
 use create_batch::Prepared;
-use gather::{Found, Gatherer};
+use gather::Gatherer;
 use journal::Publisher;
 use sql::Dialect;
 
@@ -152,6 +150,10 @@ macro_rules! database {
         }
     }};
 }
+
+// Below the macro, which they use.
+mod owning;
+mod reading;
 
 struct Inner {
     connections: Connections,
@@ -317,242 +319,6 @@ impl Store {
         answer.await.map_err(|_| Error::Closed)?
     }
 
-    /// Registers this process as an instance with a full lease.
-    pub async fn register(&self, instance: InstanceId) -> Result<(), Error> {
-        let inner = database!(self, register(instance).await);
-        let inner = Arc::clone(inner);
-        detached(async move {
-            let register = lease::register(&inner.connections, inner.lease, instance);
-            inner.connections.leases.of(register).await
-        })
-        .await
-    }
-
-    /// Renews the lease, on a connection of its own.
-    pub async fn renew(&self, instance: InstanceId) -> Result<Renewal, Error> {
-        let inner = database!(self, renew(instance).await);
-        let inner = Arc::clone(inner);
-        detached(async move {
-            let renew = lease::renew(&inner.connections, inner.lease, instance);
-            inner.connections.leases.of(renew).await
-        })
-        .await
-    }
-
-    /// Takes up to `limit` claimable roots, oldest first, raising their epochs. None when the
-    /// instance's own lease has run out.
-    pub async fn claim(&self, instance: InstanceId, limit: u32) -> Result<Vec<Claimed>, Error> {
-        let inner = database!(self, claim(instance, Wanted::All, limit).await);
-        let connections = inner.connections.clone();
-        detached(async move { claim(&connections, instance, Wanted::All, limit).await }).await
-    }
-
-    /// As [`Self::claim`], but only roots that nobody owns: new ones, and those that were given
-    /// back. Cheaper, and what a hint is about.
-    pub async fn claim_free(
-        &self,
-        instance: InstanceId,
-        limit: u32,
-    ) -> Result<Vec<Claimed>, Error> {
-        let inner = database!(self, claim_free(instance, limit).await);
-        let connections = inner.connections.clone();
-        detached(async move {
-            let claim = claim::claim_free(&connections, instance, limit);
-            connections.calls.of(claim).await
-        })
-        .await
-    }
-
-    /// As [`Self::claim`], but only roots whose owner is gone or gave them back: what others may
-    /// wait for, so that a replica takes them even when it is full.
-    pub async fn claim_abandoned(
-        &self,
-        instance: InstanceId,
-        limit: u32,
-    ) -> Result<Vec<Claimed>, Error> {
-        let inner = database!(self, claim(instance, Wanted::Abandoned, limit).await);
-        let connections = inner.connections.clone();
-        detached(async move { claim(&connections, instance, Wanted::Abandoned, limit).await }).await
-    }
-
-    /// As [`Self::claim`], but only roots that are queued and were created before a moment: they
-    /// wait too long and have to end.
-    pub async fn claim_overdue(
-        &self,
-        instance: InstanceId,
-        created_before: Timestamp,
-        limit: u32,
-    ) -> Result<Vec<Claimed>, Error> {
-        let wanted = Wanted::QueuedBefore(created_before);
-        let inner = database!(self, claim(instance, wanted, limit).await);
-        let connections = inner.connections.clone();
-        detached(async move { claim(&connections, instance, wanted, limit).await }).await
-    }
-
-    /// Gives back every root of the instance, and the instance itself: others continue at once.
-    pub async fn release(&self, instance: InstanceId) -> Result<(), Error> {
-        let inner = database!(self, release(instance).await);
-        let connections = inner.connections.clone();
-        detached(async move {
-            connections
-                .calls
-                .of(lease::release(&connections, instance))
-                .await
-        })
-        .await
-    }
-
-    /// Gives back one root that has not begun, because it waits for a lock: it is claimed again when it can
-    /// have it. One that is no longer queued, or another's, is left alone.
-    pub async fn give_back(&self, instance: InstanceId, root: TaskId) -> Result<(), Error> {
-        let inner = database!(self, give_back(instance, root).await);
-        let connections = inner.connections.clone();
-        detached(async move {
-            let give_back = lease::give_back(&connections, instance, root);
-            connections.calls.of(give_back).await
-        })
-        .await
-    }
-
-    /// The epoch and status of each root that the instance owns and that is not terminal: what a
-    /// lost hint would have told.
-    pub async fn owned(
-        &self,
-        instance: InstanceId,
-    ) -> Result<Vec<(TaskId, i64, TaskStatus)>, Error> {
-        let inner = database!(self, owned(instance).await);
-        let connections = &inner.connections;
-        connections
-            .calls
-            .of(lease::owned(connections, instance))
-            .await
-    }
-
-    /// What of a tree is not through.
-    pub async fn open_tree(&self, root: TaskId) -> Result<OpenTree, Error> {
-        let inner = database!(self, open_tree(root).await);
-        let connections = inner.connections.clone();
-        detached(async move {
-            connections
-                .calls
-                .of(lease::open_tree(&connections, root))
-                .await
-        })
-        .await
-    }
-
-    /// Every target node of a root, sorted; none before it started.
-    pub async fn target_nodes(&self, root: TaskId) -> Result<Vec<Arc<str>>, Error> {
-        let inner = database!(self, target_nodes(root).await);
-        let connections = &inner.connections;
-        connections
-            .calls
-            .of(lease::target_nodes(connections, root))
-            .await
-    }
-
-    /// A design's stored, compressed bytes.
-    pub async fn design(&self, digest: &str) -> Result<Option<Vec<u8>>, Error> {
-        let inner = database!(self, design(digest).await);
-        let connections = &inner.connections;
-        connections
-            .calls
-            .of(query::design(connections, digest))
-            .await
-    }
-
-    /// Roots that wait in the queue.
-    pub async fn queued_roots(&self) -> Result<u64, Error> {
-        let inner = database!(self, queued_roots().await);
-        let connections = &inner.connections;
-        connections.calls.of(query::queued_roots(connections)).await
-    }
-
-    /// The name and outcome of each node subtask of a root, sorted by name. Target nodes without
-    /// a subtask are not among them.
-    pub async fn node_outcomes(
-        &self,
-        root: TaskId,
-    ) -> Result<Vec<(Arc<str>, ResultStatus)>, Error> {
-        let inner = database!(self, node_outcomes(root).await);
-        let connections = &inner.connections;
-        connections
-            .calls
-            .of(query::node_outcomes(connections, root))
-            .await
-    }
-
-    /// One task; none: no such task.
-    pub async fn task(&self, task_id: TaskId, view: View) -> Result<Option<Task>, Error> {
-        let inner = database!(self, task(task_id, view).await);
-        let gatherer = lock(&inner.gatherer).clone().ok_or(Error::Closed)?;
-        match gatherer.task(task_id, view).await? {
-            Found::Nothing => Ok(None),
-            Found::Task(task) => Ok(Some(Arc::unwrap_or_clone(task))),
-            Found::Long => {
-                let connections = inner.connections.clone();
-                detached(async move { query::task(&connections, task_id).await }).await
-            }
-        }
-    }
-
-    /// A task and what is below it, parents first, at most `limit` tasks; none: no such task.
-    pub async fn tree(
-        &self,
-        task_id: TaskId,
-        max_depth: Option<u32>,
-        view: View,
-        limit: usize,
-    ) -> Result<Option<Tree>, Error> {
-        let inner = database!(self, tree(task_id, max_depth, view, limit).await);
-        let connections = inner.connections.clone();
-        detached(async move {
-            connections
-                .calls
-                .of(query::tree(&connections, task_id, max_depth, view, limit))
-                .await
-        })
-        .await
-    }
-
-    /// A page of the tasks that match.
-    pub async fn list(
-        &self,
-        filter: &TaskFilter,
-        order: Order,
-        after: Option<ListPosition>,
-        limit: u64,
-        view: View,
-    ) -> Result<ListPage, Error> {
-        let inner = database!(self, list(filter, order, after, limit, view).await);
-        let connections = inner.connections.clone();
-        let filter = filter.clone();
-        detached(async move {
-            connections
-                .calls
-                .of(query::list(
-                    &connections,
-                    &filter,
-                    order,
-                    after,
-                    limit,
-                    view,
-                ))
-                .await
-        })
-        .await
-    }
-
-    /// Messages in the order of the journal, with the task each is about.
-    pub async fn messages(&self, query: MessageQuery) -> Result<Vec<(TaskId, Message)>, Error> {
-        let inner = database!(self, messages(query).await);
-        let connections = &inner.connections;
-        connections
-            .calls
-            .of(query::messages(connections, &query))
-            .await
-    }
-
     /// Counts the trees that a purge would delete now.
     pub async fn preview_purge(&self, query: PurgeQuery) -> Result<PurgePreview, Error> {
         let inner = database!(self, preview_purge(query).await);
@@ -590,54 +356,6 @@ impl Store {
         let is_purged = purge::is_purged(connections, task_id);
         connections.calls.of(is_purged).await
     }
-
-    /// Where the journal stands.
-    pub async fn clock(&self) -> Result<Clock, Error> {
-        let inner = database!(self, clock().await);
-        let connections = &inner.connections;
-        let clock = journal::clock(connections.dialect, &connections.read);
-        connections.calls.of(clock).await
-    }
-
-    /// The journal after `after`: about `limit` events, one commit at least.
-    pub async fn journal(
-        &self,
-        scope: JournalScope,
-        after: i64,
-        limit: usize,
-    ) -> Result<JournalPage, Error> {
-        let inner = database!(self, journal(scope, after, limit).await);
-        let connections = &inner.connections;
-        let read = journal::read(connections.dialect, &connections.read, scope, after, limit);
-        connections.calls.of(read).await
-    }
-
-    /// The commit with the `task_finished` event of a terminal task.
-    pub async fn finishing_commit(&self, task: &Task) -> Result<Option<Arc<Commit>>, Error> {
-        let inner = database!(self, finishing_commit(task).await);
-        let connections = &inner.connections;
-        let commit = journal::finishing_commit(connections.dialect, &connections.read, task);
-        connections.calls.of(commit).await
-    }
-
-    /// Reads every task of the scope, parents first, with lists, as of one sequence, handing each
-    /// to `sink` as it is read. The read transaction has ended when this returns. None: no such
-    /// task. Must not be dropped in flight: call it from a task of its own.
-    pub async fn snapshot(
-        &self,
-        scope: SnapshotScope,
-        sink: Sink<'_>,
-    ) -> Result<Option<Clock>, Error> {
-        let inner = database!(self, snapshot(scope, sink).await);
-        let connections = &inner.connections;
-        let came = AtomicBool::new(false);
-        let mut sink = |task| {
-            came.store(true, Ordering::Release);
-            sink(task)
-        };
-        let read = snapshot::read(connections, &scope, &mut sink);
-        connections.calls.of_parts(&came, read).await
-    }
 }
 
 impl Inner {
@@ -661,17 +379,6 @@ where
         Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
         Err(_) => Err(Error::Closed),
     }
-}
-
-/// Claims within the bound of a call.
-async fn claim(
-    connections: &Connections,
-    instance: InstanceId,
-    wanted: Wanted,
-    limit: u32,
-) -> Result<Vec<Claimed>, Error> {
-    let claim = claim::claim(connections, instance, wanted, limit);
-    connections.calls.of(claim).await
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {

@@ -6,9 +6,9 @@ use std::fmt::Write as _;
 use sea_orm::{ConnectionTrait, QueryResult};
 
 use super::connect::Connections;
-use super::read::{Order, View};
+use super::read::{BuildDataQuery, InTree, Order, View};
 use super::sql::{Dialect, get};
-use super::{DatabaseUrl, StoreOptions, admin, gather, query};
+use super::{DatabaseUrl, StoreOptions, admin, build_data, gather, query};
 use crate::domain::{TaskFilter, TaskId, TaskStatus, Timestamp};
 
 #[path = "../../tests/support/postgres.rs"]
@@ -74,6 +74,16 @@ async fn fill(connections: &Connections) {
         numbers(connections.dialect, roots)
     );
     execute(connections, &specs).await;
+    let build_data = format!(
+        "INSERT INTO build_data (sequence, task_id, root_task_id, node_name, collected_date, \
+           generator, data_format, element_bytes, data_element) \
+         SELECT s.n, {}, {}, 'n' || (s.n % {NODES}), {}, 'redfish', 'text/plain', 1, 'x' FROM {}",
+        id(connections.dialect, "2000000 + s.n"),
+        id(connections.dialect, "s.n"),
+        time(connections.dialect, "s.n"),
+        numbers(connections.dialect, roots)
+    );
+    execute(connections, &build_data).await;
     if connections.dialect == Dialect::Postgres {
         execute(connections, "ANALYZE").await;
     }
@@ -135,7 +145,7 @@ fn reads_everything(plan: &str) -> bool {
     plan.contains("Seq Scan on")
         || plan.contains("Hash Join")
         || plan.lines().any(|line| {
-            let table = ["SCAN t", "SCAN s", "SCAN i"]
+            let table = ["SCAN t", "SCAN s", "SCAN i", "SCAN b", "SCAN n"]
                 .iter()
                 .find_map(|scan| line.strip_prefix(scan));
             table.is_some_and(|rest| !rest.starts_with(" USING"))
@@ -284,6 +294,44 @@ async fn wrong_plans_of_one(connections: &Connections) -> String {
     wrong
 }
 
+/// The plans of listing build data that are not served by an index: of a root, of another task, and of
+/// a node.
+async fn wrong_plans_of_build_data(connections: &Connections) -> String {
+    let number = |number: u128| TaskId(uuid::Uuid::from_u128(number));
+    let of = |task_id, root_task_id| {
+        Some(InTree {
+            task_id: number(task_id),
+            root_task_id: number(root_task_id),
+        })
+    };
+    let mut wrong = String::new();
+    for (task, node_name, index) in [
+        (of(7, 7), None, "build_data_tree"),
+        (of(1_000_007, 20_005), None, "build_data_task"),
+        (None, Some("n7".to_owned()), "build_data_node"),
+    ] {
+        for latest in [false, true] {
+            let query = BuildDataQuery {
+                task,
+                node_name: node_name.clone(),
+                generator: None,
+                latest,
+                element_bytes: None,
+                after: 0,
+                limit: 50,
+            };
+            let statement = build_data::select(connections.dialect, &query, 51);
+            let plan = plan(connections, statement).await;
+            // What is later is looked for by its node, however much a tree collected.
+            let served = plan.contains(index) && (!latest || plan.contains("build_data_node"));
+            if !served || reads_everything(&plan) {
+                writeln!(wrong, "{query:?}, without {index}:\n{plan}").expect("text grows");
+            }
+        }
+    }
+    wrong
+}
+
 async fn check(url: DatabaseUrl) {
     let connections = opened(url).await;
     let dialect = connections.dialect;
@@ -302,6 +350,7 @@ async fn check(url: DatabaseUrl) {
         }
     }
     wrong += &wrong_plans_of_one(&connections).await;
+    wrong += &wrong_plans_of_build_data(&connections).await;
     connections.close().await;
     assert!(wrong.is_empty(), "{wrong}");
 }

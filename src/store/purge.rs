@@ -43,10 +43,11 @@ pub(super) const TREES_AT_ONCE: usize = 64;
 const SWEPT_AT_ONCE: usize = 32;
 
 /// Rows of each kind that one sweep deletes. A row of `tasks` has many indexes; one of the journal
-/// may be megabytes.
+/// may be megabytes, one of build data a quarter of one.
 const TASKS_AT_ONCE: u64 = 1000;
 const MESSAGES_AT_ONCE: u64 = 2000;
 const COMMITS_AT_ONCE: u64 = 100;
+const BUILD_DATA_AT_ONCE: u64 = 100;
 
 /// The most roots in a preview's sample (api contract, PurgeTasks).
 pub(super) const SAMPLE: usize = 20;
@@ -407,6 +408,7 @@ pub(super) fn purge_event(root: &Task, purged: Timestamp) -> RootEvents {
             EventKind::TaskPurged(purged),
         )],
         messages: Vec::new(),
+        build_data: Vec::new(),
         payload: None,
     }
 }
@@ -444,6 +446,13 @@ async fn sweep_trees(dialect: Dialect, transaction: &DatabaseTransaction) -> Res
                  FROM result_messages m WHERE m.root_task_id IN {trees} LIMIT {MESSAGES_AT_ONCE})"
             ),
             MESSAGES_AT_ONCE,
+        ),
+        (
+            format!(
+                "DELETE FROM build_data WHERE sequence IN (SELECT b.sequence \
+                 FROM build_data b WHERE b.root_task_id IN {trees} LIMIT {BUILD_DATA_AT_ONCE})"
+            ),
+            BUILD_DATA_AT_ONCE,
         ),
         (
             format!(

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::domain::{Commit, Task, TaskFilter, TaskId, Timestamp};
+use crate::domain::{BuildData, Commit, Task, TaskFilter, TaskId, Timestamp};
 
 /// How much of a task to read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -83,6 +83,44 @@ pub struct MessageQuery {
     pub after: i64,
     /// At most so many.
     pub limit: u64,
+}
+
+/// A task, and the root of its tree.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct InTree {
+    /// The task.
+    pub task_id: TaskId,
+    /// Its root; its own id on a root.
+    pub root_task_id: TaskId,
+}
+
+/// Which build data to list. It must name a task or a node: nothing is found by less.
+#[derive(Clone, Debug)]
+pub struct BuildDataQuery {
+    /// Only of this task and those below it.
+    pub task: Option<InTree>,
+    /// Only of this node.
+    pub node_name: Option<String>,
+    /// Only of this generator.
+    pub generator: Option<String>,
+    /// Only the latest of each generator and node: among those of the task, where one is named,
+    /// otherwise of each site.
+    pub latest: bool,
+    /// How many bytes of elements to read at the most, but at least one element; none: without them.
+    pub element_bytes: Option<usize>,
+    /// Only what comes after this sequence.
+    pub after: i64,
+    /// At most so many.
+    pub limit: u64,
+}
+
+/// One page of build data.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BuildDataPage {
+    /// The entries with their sequences, oldest first.
+    pub entries: Vec<(i64, BuildData)>,
+    /// Whether there are more.
+    pub more: bool,
 }
 
 /// What a snapshot is of.

@@ -10,7 +10,8 @@ use std::sync::Arc;
 use sea_orm::DatabaseTransaction;
 use serde::Serialize;
 
-use super::apply::{Family, MessageRow};
+use super::apply::{BuildDataRow, Family, MessageRow};
+use super::build_data;
 use super::codec::{absolute, encode_commit};
 use super::error::Error;
 use super::parts::{Base, Parts, Sent};
@@ -29,6 +30,7 @@ pub(super) struct RootEvents {
     pub(super) progress: Progress,
     pub(super) events: Vec<Event>,
     pub(super) messages: Vec<MessageRow>,
+    pub(super) build_data: Vec<BuildDataRow>,
     /// Their stored form, once it is made.
     pub(super) payload: Option<Vec<u8>>,
 }
@@ -223,11 +225,12 @@ fn check_family(parts: &mut Parts, family: &Family) -> Result<(), Error> {
     Ok(())
 }
 
-/// Takes the sequences of the events, and writes them and the messages.
+/// Takes the sequences of the events, and writes them, the messages and the build data.
 fn number_events(parts: &mut Parts, roots: &mut [RootEvents]) -> Result<(), Error> {
     let mut payloads = Vec::new();
     let mut events = Vec::with_capacity(roots.len());
     let mut messages = Vec::new();
+    let mut collected = Vec::new();
     let mut count = 0;
     for root in roots {
         root.encode()?;
@@ -251,6 +254,8 @@ fn number_events(parts: &mut Parts, roots: &mut [RootEvents]) -> Result<(), Erro
             context: &row.message.context,
             extra: &row.message.extra,
         }));
+        let rows = root.build_data.iter();
+        collected.extend(rows.map(|row| build_data::Insert::new(row, count + 1 + row.event)));
         count += root.events.len();
     }
     let dialect = parts.dialect;
@@ -278,6 +283,10 @@ fn number_events(parts: &mut Parts, roots: &mut [RootEvents]) -> Result<(), Erro
             )
         });
     }
+    if !collected.is_empty() {
+        let collected = parts.bind(json(&collected)?);
+        parts.write_numbered(|clock| build_data::insert(dialect, clock, &collected));
+    }
     Ok(())
 }
 
@@ -298,6 +307,7 @@ pub(super) fn number(commit: &mut Commit) {
             EventKind::StatusChanged { .. }
             | EventKind::SubtaskAdded(_)
             | EventKind::ResultChanged { .. }
+            | EventKind::BuildDataAdded(_)
             | EventKind::TaskPurged(_) => {}
         }
     }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use serde_json::{Map, Value};
 
 use super::write::{Change, ChangeKind, NewMessage, RootChange, TreeWrite};
-use crate::domain::Ending;
+use crate::domain::{Collected, Ending};
 
 const NUL: char = '\0';
 
@@ -28,12 +28,19 @@ fn change(change: &mut Change) {
     }
     shared(&mut change.task.result.message);
     change.messages.iter_mut().for_each(message);
+    change.build_data.iter_mut().for_each(collected);
 }
 
 fn message(message: &mut NewMessage) {
     string(&mut message.message);
     string(&mut message.context);
     object(&mut message.extra);
+}
+
+fn collected(collected: &mut Collected) {
+    string(&mut collected.generator);
+    string(&mut collected.data_format);
+    string(&mut collected.data_element);
 }
 
 fn shared(text: &mut Arc<str>) {

@@ -162,6 +162,7 @@ pub(super) fn stopped(
         progress: task.progress(),
         events: Vec::new(),
         messages: Vec::new(),
+        build_data: Vec::new(),
         payload: None,
     };
     let state = (before.status, before.result.status);

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 pub use crate::domain::Ending;
-use crate::domain::{Cause, InstanceId, RequestId, RootFacts, Task, TaskId, TaskStatus, Timestamp};
+use crate::domain::{
+    Cause, Collected, InstanceId, RequestId, RootFacts, Task, TaskId, TaskStatus, Timestamp,
+};
 
 /// A root to create.
 #[derive(Clone, Debug)]
@@ -167,6 +169,8 @@ pub struct Change {
     pub task: Box<Task>,
     /// What is said about it with this change.
     pub messages: Vec<NewMessage>,
+    /// What was found out about its node; a subtask without one has none.
+    pub build_data: Vec<Collected>,
 }
 
 /// The kinds of change of a subtask.

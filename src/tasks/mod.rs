@@ -22,6 +22,8 @@ mod terminate;
 
 pub mod read;
 
+pub mod build_data;
+
 pub mod wait;
 
 pub mod watch;
@@ -37,6 +39,7 @@ pub mod validation;
 use std::sync::Arc;
 use std::time::Duration;
 
+pub use build_data::{BuildDataOf, BuildDataPart};
 pub use designs::{DesignError, Designs};
 pub use error::{Error, Refusal};
 pub use purge::PurgeRequest;

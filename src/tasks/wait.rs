@@ -77,7 +77,8 @@ fn finishes(commit: &Commit, task_id: TaskId) -> bool {
                 | EventKind::StatusChanged { .. }
                 | EventKind::SubtaskAdded(_)
                 | EventKind::ResultChanged { .. }
-                | EventKind::MessageAdded(_) => false,
+                | EventKind::MessageAdded(_)
+                | EventKind::BuildDataAdded(_) => false,
             }
     })
 }

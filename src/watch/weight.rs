@@ -2,7 +2,7 @@
 
 use std::mem::size_of;
 
-use crate::domain::{Commit, Detail, Event, EventKind, Message, Task, TaskId};
+use crate::domain::{BuildData, Commit, Detail, Event, EventKind, Message, Task, TaskId};
 
 /// A short shared string with its counters: ids and names, which are all about this long.
 const NAME: usize = 48;
@@ -21,6 +21,9 @@ pub(super) fn of_event(event: &Event) -> usize {
         EventKind::StatusChanged { reason, task, .. } => reason.len() + of_task(task),
         EventKind::ResultChanged { message, .. } => message.len(),
         EventKind::MessageAdded(message) => of_message(message),
+        EventKind::BuildDataAdded(data) => {
+            size_of::<BuildData>() + NAME + data.generator.len() + data.data_format.len()
+        }
         EventKind::TaskPurged(_) => 0,
     };
     size_of::<Event>() + NAME + kind

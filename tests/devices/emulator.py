@@ -28,6 +28,9 @@ SUSHY_EMULATOR_FAKE_SYSTEMS = [
     for number in range(1, int(os.environ["EMULATOR_SYSTEMS"]) + 1)
 ]
 
+# Without an entry of its own a machine's storage is an error of the service.
+SUSHY_EMULATOR_STORAGE = {system["uuid"]: [] for system in SUSHY_EMULATOR_FAKE_SYSTEMS}
+
 # How long after a request the power changes, in seconds. By itself it is a random number.
 _delay = int(os.environ["EMULATOR_DELAY"])
 fakedriver.random = types.SimpleNamespace(randint=lambda low, high: _delay)
@@ -56,6 +59,16 @@ def _journalled_boot(self, identity, device):
 
 fakedriver.FakeDriver.set_power_state = _journalled_power
 fakedriver.FakeDriver.set_boot_device = _journalled_boot
+
+# The emulator's machines have nothing in them, and Ironic inspects no machine without processors.
+_processors = [
+    {"id": "CPU%d" % number, "socket": "CPU %d" % number, "vendor": "Contoso", "model": "C-9",
+     "cores": 8, "threads": 16}
+    for number in range(2)
+]
+fakedriver.FakeDriver.get_processors = lambda self, identity: _processors
+fakedriver.FakeDriver.get_total_cpus = lambda self, identity: len(_processors)
+fakedriver.FakeDriver.get_total_memory = lambda self, identity: 96
 
 _basic = emulator.RedfishAuthMiddleware.__call__
 _tokens = set()
@@ -112,4 +125,28 @@ if "EMULATOR_SESSIONS" in os.environ:
     )
     emulator.app.add_url_rule(
         "/redfish/v1/SessionService/Sessions", "end_sessions", _end_sessions, methods=["DELETE"]
+    )
+
+if "EMULATOR_FIRMWARE" in os.environ:
+    import flask
+
+    _firmware = {
+        "bios": {"Id": "bios", "Name": "BIOS", "Version": "1.4.2"},
+        "nic": {"Id": "nic", "Name": "NIC canary-Xy7-umbrella", "Version": "22.41"},
+        # A slot without anything in it.
+        "empty": {"Id": "empty", "Name": "Slot 7", "Version": None},
+    }
+
+    def _list_firmware():
+        paths = ["/redfish/v1/UpdateService/FirmwareInventory/" + key for key in _firmware]
+        return flask.jsonify({"Members": [{"@odata.id": path} for path in paths]})
+
+    def _read_firmware(key):
+        return flask.jsonify(_firmware[key])
+
+    emulator.app.add_url_rule(
+        "/redfish/v1/UpdateService/FirmwareInventory", "list_firmware", _list_firmware
+    )
+    emulator.app.add_url_rule(
+        "/redfish/v1/UpdateService/FirmwareInventory/<key>", "read_firmware", _read_firmware
     )

@@ -33,6 +33,7 @@ pub(crate) struct Emulation {
     delay_s: u32,
     sessions: bool,
     without_boot: bool,
+    firmware: bool,
 }
 
 impl Emulation {
@@ -44,6 +45,7 @@ impl Emulation {
             delay_s: 0,
             sessions: false,
             without_boot: false,
+            firmware: false,
         }
     }
 
@@ -68,6 +70,12 @@ impl Emulation {
     /// The boot device cannot be set: 501.
     pub(crate) fn without_boot(mut self) -> Self {
         self.without_boot = true;
+        self
+    }
+
+    /// It lists what firmware is installed.
+    pub(crate) fn with_firmware(mut self) -> Self {
+        self.firmware = true;
         self
     }
 
@@ -100,6 +108,9 @@ impl Emulation {
         }
         if self.without_boot {
             command.env("EMULATOR_WITHOUT_BOOT", "1");
+        }
+        if self.firmware {
+            command.env("EMULATOR_FIRMWARE", "1");
         }
         let mut child = command.spawn().expect("the emulator's program");
         let output = child.stderr.take().expect("its output is piped");

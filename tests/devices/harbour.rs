@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use drydock::proto::v1::task_event::Event as Arm;
-use drydock::proto::v1::{ResultStatus, StatusMessage, Task, TaskAction};
+use drydock::proto::v1::{
+    BuildData, ListBuildDataRequest, ResultStatus, StatusMessage, Task, TaskAction,
+};
 use tempfile::TempDir;
 
 use crate::emulator::{ACCOUNT, Emulator, PASSWORD};
@@ -224,14 +226,14 @@ impl Outcome {
             .collect()
     }
 
-    /// What the steps of a node said, for programs.
-    pub(crate) fn told(&self, node: &str) -> Vec<&StatusMessage> {
-        let steps = self.steps(node);
-        let messages = self.messages.iter();
-        messages
-            .filter(|(task, _)| steps.iter().any(|step| step.task_id == *task))
-            .map(|(_, message)| message)
-            .collect()
+    /// What was found out, of every node.
+    pub(crate) async fn build_data(&self, server: &Server) -> Vec<BuildData> {
+        let request = ListBuildDataRequest {
+            task_id: self.root.task_id.clone(),
+            page_size: 500,
+            ..ListBuildDataRequest::default()
+        };
+        Client::of(server.address()).build_data(request).await
     }
 
     /// All of it, to be searched.

@@ -37,6 +37,16 @@ async fn twelve_bmcs_are_asked_at_once_and_watched_live() {
         );
         assert_eq!(bmc.journal(), Vec::<String>::new(), "it is only read");
     }
+    let found = verified.build_data(&server).await;
+    assert_eq!(found.len(), bmcs.len());
+    for data in &found {
+        assert_eq!(data.generator, "ipmi");
+        let machine: serde_json::Value =
+            serde_json::from_str(&data.data_element).expect("it is JSON");
+        assert_eq!(machine["schema"], "drydock.dev/machine/v1", "{machine}");
+        assert_eq!(machine["serial_number"], data.node_name.as_str());
+        assert_eq!(machine["not_told"], serde_json::Value::Null, "{machine}");
+    }
 
     let site = harbour.run(&server, TaskAction::VerifySite).await;
     site.assert_success();

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use drydock::proto::v1::task_event::Event as Arm;
-use drydock::proto::v1::{ResultStatus, Task, TaskAction, TaskEvent};
+use drydock::proto::v1::{ListBuildDataRequest, ResultStatus, Task, TaskAction, TaskEvent};
 use serde_json::Value;
 
 use crate::design::Design;
@@ -120,6 +120,18 @@ async fn twenty_nodes_are_made_known_prepared_deployed_and_destroyed() {
         assert_eq!(node["provision_state"], "available", "{node}");
         assert!(!node["inspection_finished_at"].is_null(), "{node}");
     }
+    // The inspection of fake hardware finds nothing, and that is said.
+    let told = said(&events);
+    let lacking = "available; no inventory: its inspection left none";
+    assert!(
+        told[&names[0]].iter().any(|text| text == lacking),
+        "{told:#?}"
+    );
+    let of_root = ListBuildDataRequest {
+        task_id: task.task_id.clone(),
+        ..ListBuildDataRequest::default()
+    };
+    assert_eq!(client.build_data(of_root).await, []);
 
     let (task, events) = run(&client, TaskAction::DeployNode, &design).await;
     assert_succeeded(&task, &events);

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::Stdio;
 
-use drydock::proto::v1::TaskAction;
+use drydock::proto::v1::{ListBuildDataRequest, TaskAction};
 use http::Method;
 use tempfile::TempDir;
 use tokio::process::{Child, Command};
@@ -44,6 +44,7 @@ async fn a_deployed_node_runs_from_its_image_and_a_destroyed_one_is_off() {
     let server = launch(&database, &design, &ironic)
         .set("secrets.directory", secrets.path().display())
         .set("drivers.ironic.enroll", "true")
+        .set("drivers.ironic.inspect", "true")
         .set("drivers.ironic.enroll_verify_ca", bmc.authority().display())
         .set(
             "drivers.ironic.boot_iso",
@@ -55,6 +56,21 @@ async fn a_deployed_node_runs_from_its_image_and_a_destroyed_one_is_off() {
 
     let (task, events) = run(&client, TaskAction::PrepareNode, &design).await;
     assert_succeeded(&task, &events);
+    let found = client
+        .build_data(ListBuildDataRequest {
+            node_name: NODE.to_owned(),
+            generator: "ironic".to_owned(),
+            latest: true,
+            ..ListBuildDataRequest::default()
+        })
+        .await;
+    let [found] = &found[..] else {
+        panic!("{found:?}: {events:?}");
+    };
+    let inventory: serde_json::Value =
+        serde_json::from_str(&found.data_element).expect("it is JSON");
+    assert_eq!(inventory["cpu"]["count"], 32, "{inventory}");
+    assert_eq!(inventory["memory"]["physical_mb"], 96 * 1024, "{inventory}");
     let ports = ironic.call(Method::GET, "/v1/ports?detail=true", None);
     let ports = ports.await;
     assert_eq!(ports["ports"][0]["address"], "52:54:00:00:00:01", "{ports}");

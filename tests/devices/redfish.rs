@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use drydock::proto::v1::{ResultStatus, TaskAction};
+use drydock::proto::v1::{BuildData, ResultStatus, TaskAction};
 
 use crate::emulator::{ACCOUNT, Emulation};
 use crate::harbour::{Harbour, Node};
@@ -28,21 +28,60 @@ async fn fifty_nodes_are_verified_at_once_and_watched_live() {
     let verified = harbour.run(&server, TaskAction::VerifyNode).await;
     verified.assert_success();
     let mut addresses = BTreeSet::new();
-    for name in &names {
-        let told = verified.told(name);
-        let found = told.iter().find_map(|message| message.extra.clone());
-        let found = found_fields(found.expect("what was found"));
-        let machine = &found["data_element"];
-        assert_eq!(machine["manufacturer"], "Sushy Emulator", "{found}");
+    for data in verified.build_data(&server).await {
+        assert_eq!(data.generator, "redfish");
+        assert_eq!(data.data_format, "application/json");
+        let machine = machine(&data);
+        assert_eq!(machine["schema"], "drydock.dev/machine/v1", "{machine}");
+        assert_eq!(machine["manufacturer"], "Sushy Emulator", "{machine}");
         assert_eq!(machine["power_state"], "Off");
         assert_eq!(machine["boot_mode"], "UEFI");
-        assert_eq!(found["generator"], "redfish");
+        assert_eq!(machine["health"], "OK");
+        assert_eq!(machine["processors"]["count"], 2);
+        assert_eq!(machine["memory_gib"], 96);
+        assert_eq!(verified.steps(&data.node_name)[0].task_id, data.task_id);
+        // Its service names an inventory of firmware and has none.
+        let not_told = machine["not_told"][0]
+            .as_str()
+            .expect("what it could not say");
+        assert!(not_told.starts_with("firmware: BMC "), "{machine}");
+        assert!(not_told.contains("answered 404"), "{machine}");
+        let said = verified.said(&data.node_name).join("\n");
+        assert!(
+            said.starts_with("Sushy Emulator, power Off; not told: firmware"),
+            "{said}"
+        );
         let address = machine["mac_addresses"][0].as_str();
         addresses.insert(address.expect("an address").to_owned());
     }
     assert_eq!(addresses.len(), MANY, "each node is asked for itself");
     assert_eq!(emulator.journal("power"), Vec::<Vec<String>>::new());
     assert_eq!(emulator.journal("unauthorised"), Vec::<Vec<String>>::new());
+}
+
+/// What is installed is listed by name; what repeats the password is redacted there, too.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn firmware_is_found_where_the_service_lists_it() {
+    let emulator = Emulation::of(1).with_firmware().start().await;
+    let harbour = Harbour::of(&[Node::behind(&emulator, "n00001")]);
+    let server = harbour.serve(&emulator).await;
+    let verified = harbour.run(&server, TaskAction::VerifyNode).await;
+    verified.assert_success();
+    let found = verified.build_data(&server).await;
+    let [data] = &found[..] else {
+        panic!("{found:?}");
+    };
+    let machine = machine(data);
+    assert_eq!(
+        machine["firmware"],
+        serde_json::json!([
+            {"name": "BIOS", "version": "1.4.2"},
+            {"name": "NIC [redacted]", "version": "22.41"},
+        ])
+    );
+    assert_eq!(machine["not_told"], serde_json::Value::Null, "{machine}");
+    let said = verified.said("n00001");
+    assert_eq!(said, ["Sushy Emulator, power Off"]);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -103,25 +142,6 @@ async fn nodes_of_one_site_may_have_different_drivers_or_none() {
     assert!(said.contains("1 of 1 BMCs that were asked"), "{said}");
 }
 
-fn found_fields(found: prost_types::Struct) -> serde_json::Value {
-    serde_json::Value::Object(
-        found
-            .fields
-            .into_iter()
-            .map(|(key, value)| (key, plain(value)))
-            .collect(),
-    )
-}
-
-/// The JSON that a value of a message stands for.
-fn plain(value: prost_types::Value) -> serde_json::Value {
-    use prost_types::value::Kind;
-    match value.kind {
-        Some(Kind::StringValue(text)) => text.into(),
-        Some(Kind::NumberValue(number)) => number.into(),
-        Some(Kind::BoolValue(value)) => value.into(),
-        Some(Kind::StructValue(fields)) => found_fields(fields),
-        Some(Kind::ListValue(list)) => list.values.into_iter().map(plain).collect(),
-        Some(Kind::NullValue(_)) | None => serde_json::Value::Null,
-    }
+fn machine(data: &BuildData) -> serde_json::Value {
+    serde_json::from_str(&data.data_element).expect("it is JSON")
 }

@@ -1,10 +1,10 @@
 //! A request of any method, so that one table can hold all of them.
 
 use drydock::proto::v1::{
-    CreateTaskRequest, GetNodeRequest, GetTaskRequest, GetTaskTreeRequest, ListTaskMessagesRequest,
-    ListTasksRequest, PurgeTasksRequest, ResolveNodeFilterRequest, RetryTaskRequest,
-    TerminateTaskRequest, ValidateDesignRequest, WaitTaskRequest, WatchTaskRequest,
-    WatchTasksRequest,
+    CreateTaskRequest, GetNodeRequest, GetTaskRequest, GetTaskTreeRequest, ListBuildDataRequest,
+    ListTaskMessagesRequest, ListTasksRequest, PurgeTasksRequest, ResolveNodeFilterRequest,
+    RetryTaskRequest, TerminateTaskRequest, ValidateDesignRequest, WaitTaskRequest,
+    WatchTaskRequest, WatchTasksRequest,
 };
 use tonic::Status;
 use tonic_types::StatusExt as _;
@@ -31,6 +31,7 @@ pub(crate) enum Call {
     Resolve(ResolveNodeFilterRequest),
     Validate(ValidateDesignRequest),
     Node(GetNodeRequest),
+    BuildData(ListBuildDataRequest),
 }
 
 /// A request that breaks rules: what it is, itself, and the paths of the fields that are wrong.
@@ -68,6 +69,7 @@ impl Call {
             Self::Resolve(_) => "ResolveNodeFilter",
             Self::Validate(_) => "ValidateDesign",
             Self::Node(_) => "GetNode",
+            Self::BuildData(_) => "ListBuildData",
         }
     }
 
@@ -103,6 +105,10 @@ impl Call {
             Self::Node(request) => {
                 let mut designs = client.designs.clone();
                 designs.get_node(request).await.map(drop)
+            }
+            Self::BuildData(request) => {
+                let mut build_data = client.build_data.clone();
+                build_data.list_build_data(request).await.map(drop)
             }
         }
     }

@@ -18,6 +18,8 @@ mod support;
 
 mod call;
 
+mod build_data;
+
 mod creating;
 mod naming;
 mod purging;

@@ -1,8 +1,8 @@
 //! What is asked for and not there, or not in a state to be asked for it.
 
 use drydock::proto::v1::{
-    GetTaskRequest, GetTaskTreeRequest, ListTaskMessagesRequest, RetryTaskRequest, TaskAction,
-    TerminateTaskRequest, WaitTaskRequest, WatchTaskRequest,
+    GetTaskRequest, GetTaskTreeRequest, ListBuildDataRequest, ListTaskMessagesRequest,
+    RetryTaskRequest, TaskAction, TerminateTaskRequest, WaitTaskRequest, WatchTaskRequest,
 };
 use tonic::Code;
 use tonic_types::StatusExt as _;
@@ -34,6 +34,10 @@ fn calls_for(task_id: &str) -> Vec<Call> {
         Call::Messages(ListTaskMessagesRequest {
             task_id: task_id(),
             ..ListTaskMessagesRequest::default()
+        }),
+        Call::BuildData(ListBuildDataRequest {
+            task_id: task_id(),
+            ..ListBuildDataRequest::default()
         }),
         Call::Watch(WatchTaskRequest {
             task_id: task_id(),

@@ -1,8 +1,9 @@
 //! Bad requests that would read, watch, wait or stop.
 
 use drydock::proto::v1::{
-    GetTaskRequest, GetTaskTreeRequest, ListTaskMessagesRequest, ListTasksRequest, TaskFilter,
-    TerminateTaskRequest, WaitTaskRequest, WatchTaskRequest, WatchTasksRequest,
+    GetTaskRequest, GetTaskTreeRequest, ListBuildDataRequest, ListTaskMessagesRequest,
+    ListTasksRequest, TaskFilter, TerminateTaskRequest, WaitTaskRequest, WatchTaskRequest,
+    WatchTasksRequest,
 };
 
 use crate::call::{Call, Case, NO_TASK};
@@ -15,7 +16,50 @@ pub(crate) fn cases() -> Vec<Case> {
     cases.extend(filters());
     cases.extend(watches());
     cases.extend(waits());
+    cases.extend(build_data());
     cases
+}
+
+fn build_data() -> Vec<Case> {
+    let list = |what, request, paths: &[&str]| Case::new(what, Call::BuildData(request), paths);
+    let of_node = |name: &str| ListBuildDataRequest {
+        node_name: name.to_owned(),
+        ..ListBuildDataRequest::default()
+    };
+    vec![
+        list(
+            "build data of nothing",
+            ListBuildDataRequest::default(),
+            &["task_id", "node_name"],
+        ),
+        list(
+            "build data of a task whose id is no UUID",
+            ListBuildDataRequest {
+                task_id: "1".to_owned(),
+                ..of_node("n1")
+            },
+            &["task_id"],
+        ),
+        list(
+            "build data of a node with a long name",
+            of_node(&"n".repeat(254)),
+            &["node_name"],
+        ),
+        list(
+            "build data of a node whose name ends with NUL",
+            of_node("n1\u{0}"),
+            &["node_name"],
+        ),
+        list(
+            "build data of a generator with a long name, and a negative page",
+            ListBuildDataRequest {
+                generator: "g".repeat(128),
+                page_size: -1,
+                ..of_node("n1")
+            },
+            &["generator", "page_size"],
+        ),
+    ]
 }
 
 fn one_task() -> Vec<Case> {

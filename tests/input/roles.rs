@@ -6,10 +6,10 @@ use std::collections::BTreeSet;
 use drydock::domain::Role;
 use drydock::proto::v1::task_event::Event as Arm;
 use drydock::proto::v1::{
-    CreateTaskRequest, GetNodeRequest, GetTaskRequest, GetTaskTreeRequest, ListTaskMessagesRequest,
-    ListTasksRequest, PurgeTasksRequest, ResolveNodeFilterRequest, RetryTaskRequest, TaskAction,
-    TerminateTaskRequest, ValidateDesignRequest, WaitTaskRequest, WatchTaskRequest,
-    WatchTasksRequest,
+    CreateTaskRequest, GetNodeRequest, GetTaskRequest, GetTaskTreeRequest, ListBuildDataRequest,
+    ListTaskMessagesRequest, ListTasksRequest, PurgeTasksRequest, ResolveNodeFilterRequest,
+    RetryTaskRequest, TaskAction, TerminateTaskRequest, ValidateDesignRequest, WaitTaskRequest,
+    WatchTaskRequest, WatchTasksRequest,
 };
 use prost::Message as _;
 use prost_types::FileDescriptorSet;
@@ -103,6 +103,7 @@ fn methods() -> Vec<(Role, Call)> {
             Call::Resolve(ResolveNodeFilterRequest::default()),
         ),
         (Role::Read, Call::Node(GetNodeRequest::default())),
+        (Role::Read, Call::BuildData(ListBuildDataRequest::default())),
     ]
 }
 

@@ -18,7 +18,11 @@ on_both_databases!(
     reflection_names_every_service_in_both_versions,
 );
 
-const SERVICES: [&str; 2] = ["drydock.v1.TaskService", "drydock.v1.DesignService"];
+const SERVICES: [&str; 3] = [
+    "drydock.v1.TaskService",
+    "drydock.v1.DesignService",
+    "drydock.v1.BuildDataService",
+];
 
 async fn health_is_told_of_each_service_and_of_the_whole(database: Database) {
     let server = Launch::on(&database).start().await;

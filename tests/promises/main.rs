@@ -23,6 +23,7 @@ mod terminate;
 
 mod retention;
 
+mod build_data;
 mod crash;
 mod crash_points;
 mod cuts;

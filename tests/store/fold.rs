@@ -6,9 +6,10 @@ use std::sync::Arc;
 use drydock::domain::state::{Level, may_move};
 use drydock::domain::task::MESSAGE_LIST_LIMIT;
 use drydock::domain::{
-    Commit, Event, EventKind, Message, ResultStatus, Task, TaskFilter, TaskId, TaskStatus,
+    BuildData, Commit, Event, EventKind, Message, ResultStatus, Task, TaskFilter, TaskId,
+    TaskStatus,
 };
-use drydock::store::{JournalScope, Order, SnapshotScope, Store, View};
+use drydock::store::{BuildDataQuery, InTree, JournalScope, Order, SnapshotScope, Store, View};
 
 /// What the events so far tell.
 #[derive(Default)]
@@ -25,6 +26,7 @@ pub(crate) struct Fold {
 struct Folded {
     task: Task,
     messages: Vec<Message>,
+    collected: Vec<(i64, BuildData)>,
     finished: Option<Task>,
 }
 
@@ -92,6 +94,7 @@ impl Fold {
             let folded = Folded {
                 task: task.as_ref().clone(),
                 messages: Vec::new(),
+                collected: Vec::new(),
                 finished: None,
             };
             assert!(self.tasks.insert(id, folded).is_none(), "{context}");
@@ -163,6 +166,17 @@ impl Fold {
                 assert_eq!(event.subject.before, Some(before), "before: {context}");
                 assert_eq!(message.sequence, sequence, "{context}");
                 folded.messages.push(message.as_ref().clone());
+            }
+            EventKind::BuildDataAdded(data) => {
+                assert_eq!(event.subject.before, Some(before), "before: {context}");
+                assert_eq!(data.task_id, event.task_id, "{context}");
+                assert_eq!(
+                    Some(&data.node_name),
+                    folded.task.node_name.as_ref(),
+                    "{context}"
+                );
+                assert_eq!(data.data_element, None, "{context}");
+                folded.collected.push((sequence, data.as_ref().clone()));
             }
             EventKind::TaskFinished(task) => {
                 assert!(folded.task.status.is_terminal(), "{context}");
@@ -263,6 +277,26 @@ pub(crate) async fn assert_tells_the_state(store: &Store) -> Fold {
         for task in &tree.tasks {
             assert_eq!(still(task), still(stored[&task.task_id]));
         }
+        let of_tree = BuildDataQuery {
+            task: Some(InTree {
+                task_id: root,
+                root_task_id: root,
+            }),
+            node_name: None,
+            generator: None,
+            latest: false,
+            element_bytes: None,
+            after: 0,
+            limit: 100_000,
+        };
+        let kept = store.build_data(of_tree).await.expect("it is read").entries;
+        let of_root = fold.tasks.values();
+        let of_root = of_root.filter(|folded| folded.task.root_task_id == root);
+        let mut told: Vec<_> = of_root
+            .flat_map(|folded| folded.collected.clone())
+            .collect();
+        told.sort_by_key(|(sequence, _)| *sequence);
+        assert_eq!(kept, told);
     }
     fold
 }

@@ -401,7 +401,13 @@ impl History<'_> {
                 let fresh = tree::step(&node(*place), 0, StepKind::DestroyNode);
                 owner.changes([tree::add(&fresh)])
             }
-            Act::EndStep(place, result) => owner.changes([tree::end(&step(*place), *result)]),
+            Act::EndStep(place, result) => {
+                let ending = tree::end(&step(*place), *result);
+                owner.changes([match result {
+                    ResultStatus::Success => tree::collecting(ending, "redfish", "{}"),
+                    _ => ending,
+                }])
+            }
             Act::Wait(place) => TreeWrite {
                 wait_for: lock(*place, true),
                 ..owner.changes([])

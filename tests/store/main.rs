@@ -22,6 +22,7 @@ mod tree;
 
 mod admin;
 mod batches;
+mod build_data;
 mod cancel;
 mod claim;
 mod create;

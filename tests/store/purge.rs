@@ -7,15 +7,15 @@ use drydock::domain::{
     Action, Commit, EventKind, ResultStatus, StepKind, Task, TaskFilter, TaskId, TaskStatus,
 };
 use drydock::store::{
-    Created, JournalScope, MessageQuery, Order, PurgePreview, SnapshotScope, Store, Terminated,
-    View, WriteError,
+    BuildDataQuery, Created, JournalScope, MessageQuery, Order, PurgePreview, SnapshotScope, Store,
+    Terminated, View, WriteError,
 };
 
 use super::database::Database;
 use super::fold::{assert_tells_the_state, fold};
 use super::tree::{
-    self, Owner, add, create, end, full, keyed, message, node, purge_part, request_id, root,
-    saying, step, terminate,
+    self, Owner, add, collecting, create, end, full, keyed, message, node, purge_part, request_id,
+    root, saying, step, terminate,
 };
 
 /// A tree of a root, a node and a step, with messages, that ended.
@@ -25,6 +25,7 @@ async fn ended_tree(store: &Store) -> Owner {
     let below = step(&task, 0, StepKind::DestroyNode);
     owner.send(owner.changes([add(&below)])).await.unwrap();
     let done = saying(end(&below, ResultStatus::Success), message("done"));
+    let done = collecting(done, "redfish", "{}");
     owner.send(owner.changes([done])).await.unwrap();
     let mut task = full(store, task.task_id).await;
     task.detail = None;
@@ -157,10 +158,23 @@ on_each_database! {
         assert_eq!((event.task_id, event.revision), (id, task.revision));
         assert_eq!(commit.facts.design_ref, task.design_ref);
         assert!(rows(&database, "tasks", id).await > 0, "subtasks wait for the sweep");
+        assert_eq!(rows(&database, "build_data", id).await, 1, "as does build data");
+        let latest = BuildDataQuery {
+            task: None,
+            node_name: Some("n1".to_owned()),
+            generator: None,
+            latest: true,
+            element_bytes: None,
+            after: 0,
+            limit: 100,
+        };
+        let known = store.build_data(latest).await.unwrap().entries;
+        let [(_, known)] = &known[..] else { panic!("{known:?}") };
+        assert_eq!(known.task_id, kept.id().child(0).child(0), "what is gone hides nothing");
         assert_tells_the_state(&store).await;
 
         assert!(sweep(&store).await > 0);
-        for table in ["tasks", "task_specs", "result_messages", "node_locks", "node_lock_waiters"] {
+        for table in ["tasks", "task_specs", "result_messages", "build_data", "node_locks", "node_lock_waiters"] {
             assert_eq!(rows(&database, table, id).await, 0, "{table}");
         }
         assert_eq!(rows(&database, "task_events", id).await, 1, "what tells of the purge");

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use drydock::clock;
 use drydock::domain::{
-    Action, Cause, Detail, Ending, InstanceId, Message, Outcome, RequestId, ResultStatus,
-    RootFacts, SERVICE_ACTOR, StepKind, Task, TaskFilter, TaskId, TaskStatus,
+    Action, Cause, Collected, Detail, Ending, InstanceId, Message, Outcome, RequestId,
+    ResultStatus, RootFacts, SERVICE_ACTOR, StepKind, Task, TaskFilter, TaskId, TaskStatus,
 };
 pub(crate) use drydock::store::Change;
 use drydock::store::{
@@ -290,6 +290,7 @@ pub(crate) fn add(task: &Task) -> Change {
         kind: ChangeKind::Add,
         task: Box::new(task.clone()),
         messages: Vec::new(),
+        build_data: Vec::new(),
     }
 }
 
@@ -303,6 +304,7 @@ pub(crate) fn moved(task: &Task, from: TaskStatus, cause: Cause) -> Change {
         },
         task: Box::new(task.clone()),
         messages: Vec::new(),
+        build_data: Vec::new(),
     }
 }
 
@@ -368,6 +370,16 @@ pub(crate) fn saying(mut change: Change, said: NewMessage) -> Change {
         });
     }
     change.messages.push(said);
+    change
+}
+
+/// `change` with something found out about its node.
+pub(crate) fn collecting(mut change: Change, generator: &str, element: &str) -> Change {
+    change.build_data.push(Collected {
+        generator: generator.to_owned(),
+        data_format: "application/json".to_owned(),
+        data_element: element.to_owned(),
+    });
     change
 }
 

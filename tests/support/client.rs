@@ -4,12 +4,13 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use drydock::proto::v1::build_data_service_client::BuildDataServiceClient;
 use drydock::proto::v1::design_service_client::DesignServiceClient;
 use drydock::proto::v1::task_service_client::TaskServiceClient;
 use drydock::proto::v1::{
-    CreateTaskRequest, GetTaskRequest, GetTaskTreeRequest, GetTaskTreeResponse, ListTasksRequest,
-    PurgeTasksRequest, PurgeTasksResponse, Task, TaskAction, TaskFilter, TerminateTaskRequest,
-    WatchTaskRequest, WatchTasksRequest,
+    BuildData, CreateTaskRequest, GetTaskRequest, GetTaskTreeRequest, GetTaskTreeResponse,
+    ListBuildDataRequest, ListTasksRequest, PurgeTasksRequest, PurgeTasksResponse, Task,
+    TaskAction, TaskFilter, TerminateTaskRequest, WatchTaskRequest, WatchTasksRequest,
 };
 use tonic::metadata::{Ascii, MetadataValue};
 use tonic::service::Interceptor;
@@ -48,6 +49,7 @@ impl Interceptor for Bearer {
 pub(crate) struct Client {
     pub(crate) tasks: TaskServiceClient<Link>,
     pub(crate) designs: DesignServiceClient<Link>,
+    pub(crate) build_data: BuildDataServiceClient<Link>,
 }
 
 impl Client {
@@ -65,7 +67,8 @@ impl Client {
         let link = InterceptedService::new(channel, Bearer(bearer));
         Self {
             tasks: TaskServiceClient::new(link.clone()).max_decoding_message_size(MAX_ANSWER),
-            designs: DesignServiceClient::new(link),
+            designs: DesignServiceClient::new(link.clone()),
+            build_data: BuildDataServiceClient::new(link).max_decoding_message_size(MAX_ANSWER),
         }
     }
 
@@ -125,6 +128,14 @@ impl Client {
         };
         let answer = self.tasks.clone().purge_tasks(request).await?;
         Ok(answer.into_inner())
+    }
+
+    /// Build data that matches, in one page.
+    pub(crate) async fn build_data(&self, request: ListBuildDataRequest) -> Vec<BuildData> {
+        let answer = self.build_data.clone().list_build_data(request).await;
+        let page = answer.expect("build data is listed").into_inner();
+        assert_eq!(page.next_page_token, "", "it fits into a page");
+        page.build_data
     }
 
     /// Every task there is, roots and subtasks, oldest first.

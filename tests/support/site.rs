@@ -13,6 +13,7 @@ pub(crate) struct Machine {
     rack: Option<String>,
     tags: Vec<String>,
     labels: BTreeMap<String, String>,
+    boot_mac: Option<String>,
 }
 
 impl Machine {
@@ -23,6 +24,7 @@ impl Machine {
             rack: None,
             tags: Vec::new(),
             labels: BTreeMap::new(),
+            boot_mac: None,
         }
     }
 
@@ -45,6 +47,12 @@ impl Machine {
 
     pub(crate) fn rack(mut self, rack: &str) -> Self {
         self.rack = Some(rack.to_owned());
+        self
+    }
+
+    /// Says what it boots from: there is something to find out about it.
+    pub(crate) fn booting_from(mut self, mac: &str) -> Self {
+        self.boot_mac = Some(mac.to_owned());
         self
     }
 
@@ -123,6 +131,9 @@ pub(crate) fn text(name: &str, machines: &[Machine]) -> String {
         ));
         if let Some(rack) = &machine.rack {
             write(format_args!("    rack: {rack}\n"));
+        }
+        if let Some(mac) = &machine.boot_mac {
+            write(format_args!("    boot_mac: '{mac}'\n"));
         }
         write(format_args!(
             "    tags: {:?}\n    owner_data:\n      origin: generated\n",

@@ -164,6 +164,7 @@ impl Demo {
             task_id: task.task_id,
             beginning,
             silent_task_id: silent.task_id,
+            node_name: self.nodes.is_none().then_some(site::EXAMPLE_NODE),
         });
         lines.iter().try_for_each(|line| output::line(line))?;
         Ok(ExitCode::SUCCESS)

@@ -18,6 +18,8 @@ pub(super) struct Played {
     pub(super) beginning: String,
     /// A task that does not end by itself.
     pub(super) silent_task_id: String,
+    /// A node that the design has something to say about, if there is one.
+    pub(super) node_name: Option<&'static str>,
 }
 
 /// The commands, each with what it is for.
@@ -29,6 +31,7 @@ pub(super) fn lines(played: &Played) -> Vec<String> {
         task_id,
         beginning,
         silent_task_id,
+        node_name,
     } = played;
     let address = url.trim_start_matches("http://");
     let body = format!("'{{\"task_id\": \"{task_id}\"}}'");
@@ -51,10 +54,12 @@ pub(super) fn lines(played: &Played) -> Vec<String> {
             ],
         ),
         (
-            "A task of your own",
-            vec![program.call(&format!(
+            "A task of your own, and what it finds out about a machine",
+            std::iter::once(program.call(&format!(
                 "task create --action verify_node --design-ref {design_ref} --watch"
-            ))],
+            )))
+            .chain(node_name.map(|node| program.call(&format!("node builddata {node} -o data"))))
+            .collect(),
         ),
         (
             "The API without this program, by reflection (needs Node.js)",
@@ -97,9 +102,11 @@ mod tests {
             task_id: "first".to_owned(),
             beginning: "token".to_owned(),
             silent_task_id: "second".to_owned(),
+            node_name: Some("n1"),
         });
         let has = |end: &str| assert!(lines.iter().any(|line| line.ends_with(end)), "{end}");
         has("task watch first --resume-token token --server http://127.0.0.1:7");
+        has("node builddata n1 -o data --server http://127.0.0.1:7");
         has("task terminate second --reason 'seen enough' --server http://127.0.0.1:7");
         has("-d '{\"task_id\": \"first\"}' http://127.0.0.1:7/drydock.v1.TaskService/GetTask");
         has("-d '{\"task_id\": \"first\"}' 127.0.0.1:7 drydock.v1.TaskService/GetTask");

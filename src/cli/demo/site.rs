@@ -5,6 +5,9 @@ use std::fmt::Write as _;
 /// The site that is deployed, the one that comes with the documentation.
 pub(super) const EXAMPLE: &str = include_str!("../../../examples/site/site.yaml");
 
+/// A node of it, with a hardware profile.
+pub(super) const EXAMPLE_NODE: &str = "control-1";
+
 /// The file that the site is written to.
 pub(super) const FILE: &str = "site.yaml";
 

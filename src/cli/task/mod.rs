@@ -23,6 +23,7 @@ use std::process::ExitCode;
 use clap::{Subcommand, ValueEnum};
 
 use super::Error;
+use super::build_data::OfTask;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
@@ -44,6 +45,9 @@ pub(super) enum Command {
     Retry(create::Retry),
     /// Show what a task had to say
     Messages(messages::Messages),
+    /// Show what a task found out about nodes: all of it, unless told otherwise
+    #[command(name = "builddata")]
+    BuildData(OfTask),
     /// Delete tasks that ended long ago
     Purge(Box<purge::Purge>),
 }
@@ -60,6 +64,7 @@ impl Command {
             Self::Terminate(command) => command.run().await,
             Self::Retry(command) => command.run().await,
             Self::Messages(command) => command.run().await,
+            Self::BuildData(command) => command.run().await,
             Self::Purge(command) => command.run().await,
         }
     }

@@ -6,6 +6,7 @@ use super::{Conversation, OOB_TYPE, answers, power};
 use crate::domain::build_data::Collected;
 use crate::driver::bmc::Power;
 use crate::driver::device_error::device_text;
+use crate::driver::machine::SCHEMA;
 use crate::driver::{DriverError, Progress, StepReport};
 
 /// The longest value that is taken over. Serial numbers are a tenth of it.
@@ -76,7 +77,9 @@ pub(super) async fn read(bmc: &Conversation<'_>) -> Result<Progress, DriverError
         Err(error) => untold.push(format!("network: {error}")),
     }
     let mut message = summary(&machine);
+    machine.insert("schema".to_owned(), SCHEMA.into());
     if !untold.is_empty() {
+        machine.insert("not_told".to_owned(), untold.clone().into());
         message.push_str("; not told: ");
         message.push_str(&untold.join("; "));
     }

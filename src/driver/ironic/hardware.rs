@@ -9,7 +9,7 @@ use super::client::Session;
 use super::deployment::{in_maintenance, not_from_here, not_started};
 use super::mark::{Effect, Mark};
 use super::node::Node;
-use super::progress::{begun, done, running};
+use super::progress::{begun, collected, done, running};
 use super::state::{State, Verb};
 
 /// Begins to prepare `node`, or finds that it is prepared.
@@ -74,6 +74,7 @@ pub(super) async fn poll(
         return Ok(running(&node));
     }
     match (&node.provision_state, mark.verb) {
+        (State::Available, _) if inspect => prepared(session, &node).await,
         (State::Available, _) => Ok(done(&node, "available")),
         (State::Manageable, Verb::Manage) => ask(session, call, &node, after_manage(inspect)).await,
         (State::Manageable, Verb::Inspect) => ask(session, call, &node, Verb::Provide).await,
@@ -102,6 +103,16 @@ pub(super) async fn poll(
             _,
         ) => Ok(running(&node)),
     }
+}
+
+/// The end of a preparation that inspected `node`: what was found goes with it.
+async fn prepared(session: Session<'_>, node: &Node) -> Result<Progress, DriverError> {
+    let inspected = session.inventory(node).await?;
+    let text = match inspected.lacking {
+        Some(why) => format!("available; no inventory: {why}"),
+        None => "available, and inspected".to_owned(),
+    };
+    Ok(collected(node, text, inspected.build_data))
 }
 
 fn after_manage(inspect: bool) -> Verb {

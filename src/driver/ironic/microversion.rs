@@ -30,6 +30,9 @@ impl Microversion {
     /// From which on nodes have a history.
     pub(super) const HISTORY: Self = Self(78);
 
+    /// From which on nodes have an inventory.
+    pub(super) const INVENTORY: Self = Self(81);
+
     /// From which on ports have names.
     pub(super) const PORT_NAME: Self = Self(88);
 

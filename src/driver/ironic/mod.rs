@@ -31,6 +31,8 @@ mod driver_info;
 
 mod identity;
 
+mod inventory;
+
 mod hardware;
 
 mod settings;

@@ -12,6 +12,7 @@ use super::mark::Mark;
 use super::microversion::Microversion;
 use super::node::Node;
 use super::state::Verb;
+use crate::domain::Collected;
 
 /// When work that has begun is first asked after.
 const FIRST_POLL: Duration = Duration::from_millis(400);
@@ -46,6 +47,20 @@ pub(super) fn done(node: &Node, message: impl Into<String>) -> Progress {
     Progress::Done(StepReport {
         message: Some(message.into()),
         extra: facts(node),
+        ..StepReport::default()
+    })
+}
+
+/// Work that is done, and found something out.
+pub(super) fn collected(
+    node: &Node,
+    message: impl Into<String>,
+    build_data: Vec<Collected>,
+) -> Progress {
+    Progress::Done(StepReport {
+        message: Some(message.into()),
+        extra: facts(node),
+        build_data,
         ..StepReport::default()
     })
 }

@@ -1,71 +1,82 @@
-//! What a BMC says about its node: power, model, serial number, firmware, network interfaces.
+//! What a BMC says about its node: power, model, serial number, memory, firmware, network interfaces.
 
-use serde_json::{Map, Value};
+use std::time::Duration;
+
+use serde_json::Value;
 
 use super::service::{Service, link, links};
-use crate::driver::device_error::device_text;
+use crate::driver::bmc::optional;
+use crate::driver::machine::{Firmware, Machine, Processors};
 use crate::driver::{DriverError, ErrorKind, Progress, StepReport};
 
-/// What the record comes from.
+/// What the build data comes from.
 const GENERATOR: &str = "redfish";
-
-/// What form it has.
-const FORMAT: &str = "drydock.dev/machine/v1";
 
 /// Network interfaces that are read: more than a node has, and few enough for one call.
 const MAX_INTERFACES: usize = 16;
+
+/// Pieces of firmware that are read, each with a request of its own. Servers list some thirty.
+const MAX_FIRMWARE: usize = 48;
+
+/// What must be left of the call for another piece of firmware to be asked for: a slow BMC tells less
+/// of it, and the step does not fail for that.
+const FIRMWARE_TIME: Duration = Duration::from_secs(2);
 
 /// The longest value that is taken over. Serial numbers are a tenth of it.
 const MAX_VALUE_BYTES: usize = 256;
 
 /// Reads what the BMC says. What it cannot say is left out, and told.
 pub(super) async fn read(service: &mut Service<'_>) -> Result<Progress, DriverError> {
-    let system = service.system().await?;
-    let mut machine = Map::new();
-    for (name, pointer) in [
-        ("power_state", "/PowerState"),
-        ("manufacturer", "/Manufacturer"),
-        ("model", "/Model"),
-        ("serial_number", "/SerialNumber"),
-        ("sku", "/SKU"),
-        ("uuid", "/UUID"),
-        ("bios_version", "/BiosVersion"),
-        ("health", "/Status/Health"),
-        ("boot_mode", "/Boot/BootSourceOverrideMode"),
-    ] {
-        let value = system.body.pointer(pointer).and_then(text);
-        machine.extend(value.map(|value| (name.to_owned(), value.into())));
-    }
-    let mut unread = Vec::new();
-    if let Some(path) = links(&system.body["Links"]["ManagedBy"]).first() {
+    let system = service.system().await?.body;
+    let value = |pointer: &str| text(service, system.pointer(pointer)?);
+    let mut machine = Machine {
+        power_state: value("/PowerState"),
+        manufacturer: value("/Manufacturer"),
+        model: value("/Model"),
+        serial_number: value("/SerialNumber"),
+        sku: value("/SKU"),
+        uuid: value("/UUID"),
+        bios_version: value("/BiosVersion"),
+        health: value("/Status/Health"),
+        boot_mode: value("/Boot/BootSourceOverrideMode"),
+        processors: processors(service, &system["ProcessorSummary"]),
+        memory_gib: number(&system["MemorySummary"]["TotalSystemMemoryGiB"]),
+        ..Machine::default()
+    };
+    if let Some(path) = links(&system["Links"]["ManagedBy"]).first() {
         match optional(service.get(path).await)? {
             Ok(manager) => {
-                let version = manager.body.get("FirmwareVersion").and_then(text);
-                machine.extend(version.map(|version| ("bmc_firmware".to_owned(), version.into())));
+                machine.bmc_firmware = text(service, &manager.body["FirmwareVersion"]);
             }
-            Err(error) => unread.push(format!("manager: {error}")),
+            Err(error) => machine.not_told.push(format!("manager: {error}")),
         }
     }
-    if let Some(path) = link(&system.body["EthernetInterfaces"]) {
+    if let Some(path) = link(&system["EthernetInterfaces"]) {
         match optional(interfaces(service, &path).await)? {
-            Ok(addresses) => {
-                machine.insert("mac_addresses".to_owned(), addresses.into());
-            }
-            Err(error) => unread.push(format!("network interfaces: {error}")),
+            Ok(addresses) => machine.mac_addresses = addresses,
+            Err(error) => machine
+                .not_told
+                .push(format!("network interfaces: {error}")),
         }
     }
+    let mut firmware = Vec::new();
+    let told = match all_firmware(service, &mut firmware).await {
+        // The rest was told: one slow answer is no reason to ask for all of it again.
+        Err(error) if error.kind == ErrorKind::Timeout => Err(error),
+        other => optional(other)?,
+    };
+    machine.firmware = firmware;
+    machine
+        .not_told
+        .extend(told.err().map(|error| format!("firmware: {error}")));
     let mut message = summary(&machine);
-    if !unread.is_empty() {
+    if !machine.not_told.is_empty() {
         message.push_str("; not told: ");
-        message.push_str(&unread.join("; "));
+        message.push_str(&machine.not_told.join("; "));
     }
-    let mut extra = Map::new();
-    extra.insert("generator".to_owned(), GENERATOR.into());
-    extra.insert("data_format".to_owned(), FORMAT.into());
-    extra.insert("data_element".to_owned(), machine.into());
     Ok(Progress::Done(StepReport {
         message: Some(message),
-        extra,
+        build_data: vec![machine.collected(GENERATOR)],
         ..StepReport::default()
     }))
 }
@@ -76,54 +87,74 @@ async fn interfaces(service: &mut Service<'_>, path: &str) -> Result<Vec<String>
     let mut addresses = Vec::new();
     for path in members.iter().take(MAX_INTERFACES) {
         let interface = service.get(path).await?;
-        addresses.extend(interface.body.get("MACAddress").and_then(text));
+        addresses.extend(text(service, &interface.body["MACAddress"]));
     }
     Ok(addresses)
 }
 
-/// Parts a BMC with what it cannot say from one that does not answer.
-fn optional<T>(read: Result<T, DriverError>) -> Result<Result<T, DriverError>, DriverError> {
-    match read {
-        Err(error) if ends_the_step(error.kind) => Err(error),
-        other => Ok(other),
+/// Reads what firmware is installed, as far as there is time for it. A service without an inventory of
+/// it has nothing to say.
+async fn all_firmware(
+    service: &mut Service<'_>,
+    found: &mut Vec<Firmware>,
+) -> Result<(), DriverError> {
+    let root = service.root().await?;
+    let Some(path) = link(&root["UpdateService"]) else {
+        return Ok(());
+    };
+    let updates = service.get(&path).await?;
+    let Some(path) = link(&updates.body["FirmwareInventory"]) else {
+        return Ok(());
+    };
+    let collection = service.get(&path).await?;
+    let members = links(&collection.body["Members"]);
+    for (place, path) in members.iter().enumerate() {
+        if place == MAX_FIRMWARE || !service.has_time_for(FIRMWARE_TIME) {
+            return Err(DriverError::permanent(
+                ErrorKind::Failed,
+                format!("{place} of {} pieces were asked for", members.len()),
+            ));
+        }
+        let piece = service.get(path).await?.body;
+        let name = ["Name", "Id"].iter();
+        let name = name.copied().find_map(|key| text(service, &piece[key]));
+        let version = text(service, &piece["Version"]);
+        found.extend(
+            name.zip(version)
+                .map(|(name, version)| Firmware { name, version }),
+        );
     }
+    Ok(())
 }
 
-const fn ends_the_step(kind: ErrorKind) -> bool {
-    match kind {
-        ErrorKind::Unreachable
-        | ErrorKind::Timeout
-        | ErrorKind::Unauthorised
-        | ErrorKind::Cancelled
-        | ErrorKind::NotStarted
-        | ErrorKind::Internal => true,
-        ErrorKind::Refused
-        | ErrorKind::Unsupported
-        | ErrorKind::Busy
-        | ErrorKind::Protocol
-        | ErrorKind::Failed => false,
-    }
+fn processors(service: &Service<'_>, summary: &Value) -> Option<Processors> {
+    let processors = Processors {
+        count: summary["Count"].as_u64(),
+        model: text(service, &summary["Model"]),
+    };
+    (processors != Processors::default()).then_some(processors)
 }
 
-/// The text of a value, made fit to be shown and kept; none where there is none.
-fn text(value: &Value) -> Option<String> {
-    let mut text = device_text(value.as_str()?, &[]);
-    text.truncate(text.floor_char_boundary(MAX_VALUE_BYTES));
-    (!text.is_empty()).then_some(text)
+fn number(value: &Value) -> Option<serde_json::Number> {
+    value.as_number().cloned()
 }
 
-fn summary(machine: &Map<String, Value>) -> String {
-    let get = |name: &str| machine.get(name).and_then(Value::as_str);
+/// The text of a value; none where there is none.
+fn text(service: &Service<'_>, value: &Value) -> Option<String> {
+    service.text(value, MAX_VALUE_BYTES)
+}
+
+fn summary(machine: &Machine) -> String {
     let mut parts = Vec::new();
-    let model: Vec<&str> = ["manufacturer", "model"]
-        .iter()
-        .filter_map(|name| get(name))
-        .collect();
+    let model = [&machine.manufacturer, &machine.model];
+    let model: Vec<&str> = model.into_iter().flatten().map(String::as_str).collect();
     if !model.is_empty() {
         parts.push(model.join(" "));
     }
-    parts.extend(get("serial_number").map(|number| format!("serial number {number}")));
-    parts.extend(get("power_state").map(|power| format!("power {power}")));
+    let number = machine.serial_number.as_ref();
+    parts.extend(number.map(|number| format!("serial number {number}")));
+    let power = machine.power_state.as_ref();
+    parts.extend(power.map(|power| format!("power {power}")));
     if parts.is_empty() {
         parts.push("the BMC answers".to_owned());
     }

@@ -8,6 +8,7 @@
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
@@ -20,6 +21,7 @@ use tokio::time::Instant;
 
 use super::bmc::Bmc;
 use super::refusal;
+use crate::driver::device_error::device_text;
 use crate::driver::http::{Answer, Client, Request, place};
 use crate::driver::{DriverError, ErrorKind};
 use crate::secret::Secret;
@@ -203,6 +205,24 @@ impl<'a> Service<'a> {
     /// An error that says what about the BMC does not suit us.
     pub(super) fn unsuited(&self, what: &str) -> DriverError {
         DriverError::permanent(ErrorKind::Unsupported, format!("{} {what}", self.place()))
+    }
+
+    /// What the service says in a value, made fit to be shown and kept, at most `limit` bytes of it;
+    /// none where it says nothing.
+    pub(super) fn text(&self, value: &Value, limit: usize) -> Option<String> {
+        let mut text = device_text(value.as_str()?, &[self.password, &self.basic]);
+        text.truncate(text.floor_char_boundary(limit));
+        (!text.is_empty()).then_some(text)
+    }
+
+    /// The service root, as who is logged in sees it.
+    pub(super) async fn root(&mut self) -> Result<Value, DriverError> {
+        Ok(self.get(ROOT).await?.body)
+    }
+
+    /// Whether so much is left of the call.
+    pub(super) fn has_time_for(&self, time: Duration) -> bool {
+        Instant::now() + time < self.deadline
     }
 
     async fn look_around(&mut self) -> Result<(), DriverError> {

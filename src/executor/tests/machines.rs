@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-use crate::domain::{Policy, StepKind};
+use crate::domain::{Collected, Policy, StepKind};
 use crate::driver::simulated::Simulated;
-use crate::driver::{Driver, DriverError, ErrorKind, Mark, Progress, StepCall};
+use crate::driver::{Driver, DriverError, ErrorKind, Mark, Progress, StepCall, StepReport};
 
 /// Machines that cannot be interrupted.
 pub(super) struct Stubborn(pub(super) Simulated);
@@ -135,5 +135,44 @@ impl Driver for Fatal {
 
     async fn cancel(&self, call: &StepCall) -> Result<(), DriverError> {
         self.0.cancel(call).await
+    }
+}
+
+/// Machines that say the same of themselves with every step.
+pub(super) struct Talkative {
+    pub(super) machines: Simulated,
+    pub(super) says: Vec<Collected>,
+}
+
+#[async_trait]
+impl Driver for Talkative {
+    fn policy(&self, call: &StepCall) -> Policy {
+        self.machines.policy(call)
+    }
+
+    fn interruptible(&self, step: StepKind) -> bool {
+        self.machines.interruptible(step)
+    }
+
+    async fn start(&self, call: &StepCall) -> Result<Progress, DriverError> {
+        Ok(match self.machines.start(call).await? {
+            Progress::Done(report) => Progress::Done(StepReport {
+                build_data: self.says.clone(),
+                ..report
+            }),
+            running @ Progress::Running { .. } => running,
+        })
+    }
+
+    async fn poll(&self, call: &StepCall) -> Result<Progress, DriverError> {
+        self.machines.poll(call).await
+    }
+
+    async fn find(&self, call: &StepCall) -> Result<Mark, DriverError> {
+        self.machines.find(call).await
+    }
+
+    async fn cancel(&self, call: &StepCall) -> Result<(), DriverError> {
+        self.machines.cancel(call).await
     }
 }

@@ -5,9 +5,11 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use super::bench::{Bench, runs};
-use super::machines::Shaky;
-use crate::domain::{Action, Reason, ResultStatus, StepKind, TaskStatus};
+use super::machines::{Shaky, Talkative};
+use crate::domain::build_data::MAX_ELEMENT_BYTES;
+use crate::domain::{Action, Collected, Reason, ResultStatus, StepKind, TaskStatus};
 use crate::driver::ledger::LineOutcome;
+use crate::store::BuildDataQuery;
 
 #[tokio::test]
 async fn every_action_runs_its_plan() {
@@ -159,4 +161,56 @@ async fn work_that_may_have_begun_is_cancelled_before_its_step_fails() {
     handle.drain().await;
     let last = bench.lines().pop().unwrap();
     assert_eq!(last.outcome, Some(LineOutcome::Cancelled));
+}
+
+#[tokio::test]
+async fn what_is_found_out_is_kept_with_the_step_and_what_is_too_much_is_said() {
+    let bench = Bench::new(1, &[]).await;
+    let collected = |generator: &str, bytes: usize| Collected {
+        generator: generator.to_owned(),
+        data_format: "text/plain".to_owned(),
+        data_element: "x".repeat(bytes),
+    };
+    let machines = bench.simulated();
+    let says = vec![
+        collected("small", 3),
+        collected("large", MAX_ELEMENT_BYTES + 1),
+    ];
+    let driver = Talkative { machines, says };
+    let handle = bench.start_with(Arc::new(driver)).await;
+    let root = bench.create(Action::VerifyNode).await;
+    let tasks = bench.ended(root).await;
+    assert_eq!(tasks[0].result.status, ResultStatus::Success);
+    assert_eq!(tasks[0].result.error_count, 0);
+    let query = BuildDataQuery {
+        task: None,
+        node_name: Some("n00000".to_owned()),
+        generator: None,
+        latest: false,
+        element_bytes: Some(1),
+        after: 0,
+        limit: 10,
+    };
+    let page = bench.store.build_data(query).await.unwrap();
+    let [(_, kept)] = &page.entries[..] else {
+        panic!("{page:?}");
+    };
+    assert_eq!(
+        (&*kept.generator, kept.task_id),
+        ("small", tasks[2].task_id)
+    );
+    assert_eq!(kept.data_element.as_deref(), Some("xxx"));
+    assert_eq!(Some(kept.collected_date), tasks[2].completed);
+    assert_eq!(
+        bench.said(tasks[2].task_id).await,
+        ["build data of \"large\" is not kept: it has 262145 bytes of 262144 at the most"]
+    );
+
+    // A step of the site has no node that it could be about.
+    let root = bench.create(Action::VerifySite).await;
+    let tasks = bench.ended(root).await;
+    assert_eq!(tasks[0].result.status, ResultStatus::Success);
+    let said = bench.said(tasks[1].task_id).await;
+    assert!(said[0].ends_with("it is about no node"), "{said:?}");
+    handle.drain().await;
 }

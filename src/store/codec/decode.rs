@@ -10,8 +10,8 @@ use super::stored::{StoredDetail, StoredEvent, StoredKind, StoredMessage, Stored
 use super::{absolute, damaged};
 use crate::domain::event::{Event, EventKind, RootFacts, Subject};
 use crate::domain::{
-    Action, Cause, Detail, Message, Outcome, Reason, ResultStatus, StepKind, Task, TaskId,
-    TaskStatus, Timestamp,
+    Action, BuildData, Cause, Detail, Message, Outcome, Reason, ResultStatus, StepKind, Task,
+    TaskId, TaskStatus, Timestamp,
 };
 use crate::store::error::Error;
 use crate::store::sql::corrupt;
@@ -51,6 +51,18 @@ impl Reader<'_> {
             StoredKind::MessageAdded(message) => {
                 EventKind::MessageAdded(Box::new(self.message(message)?))
             }
+            StoredKind::BuildDataAdded(data) => EventKind::BuildDataAdded(Box::new(BuildData {
+                node_name: stored
+                    .node_name
+                    .as_deref()
+                    .map(Arc::from)
+                    .ok_or_else(|| corrupt("build data", "absence of a node"))?,
+                task_id: read_id(&stored.task_id)?,
+                collected_date: read_time(data.collected_date)?,
+                generator: Arc::from(data.generator),
+                data_format: Arc::from(data.data_format),
+                data_element: None,
+            })),
             StoredKind::TaskPurged(purged) => EventKind::TaskPurged(read_time(purged)?),
         };
         Ok(Event {

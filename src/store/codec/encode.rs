@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use super::damaged;
 use super::stored::{
-    StoredDetail, StoredEvent, StoredKind, StoredMessage, StoredResultChanged, StoredStatusChanged,
-    StoredTask,
+    StoredBuildData, StoredDetail, StoredEvent, StoredKind, StoredMessage, StoredResultChanged,
+    StoredStatusChanged, StoredTask,
 };
 use crate::domain::event::{Event, EventKind};
 use crate::domain::{Detail, Message, StepKind, Task, TaskId};
@@ -48,6 +48,11 @@ pub(super) fn event(event: &Event) -> Result<StoredEvent, Error> {
             failure_count: *failure_count,
         }),
         EventKind::MessageAdded(value) => StoredKind::MessageAdded(message(value)?),
+        EventKind::BuildDataAdded(value) => StoredKind::BuildDataAdded(StoredBuildData {
+            collected_date: value.collected_date.timestamp_micros(),
+            generator: value.generator.to_string(),
+            data_format: value.data_format.to_string(),
+        }),
         EventKind::TaskPurged(purged) => StoredKind::TaskPurged(purged.timestamp_micros()),
     };
     Ok(StoredEvent {

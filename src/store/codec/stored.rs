@@ -57,7 +57,7 @@ pub(super) struct StoredEvent {
     pub(super) status_after: i32,
     #[prost(int32, tag = "11")]
     pub(super) result_after: i32,
-    #[prost(oneof = "StoredKind", tags = "20, 21, 22, 23, 24, 25, 26")]
+    #[prost(oneof = "StoredKind", tags = "20, 21, 22, 23, 24, 25, 26, 27")]
     pub(super) kind: Option<StoredKind>,
 }
 
@@ -78,6 +78,8 @@ pub(super) enum StoredKind {
     /// When, in microseconds since 1970.
     #[prost(int64, tag = "26")]
     TaskPurged(i64),
+    #[prost(message, tag = "27")]
+    BuildDataAdded(StoredBuildData),
 }
 
 #[derive(Clone, PartialEq, prost::Message)]
@@ -106,6 +108,17 @@ pub(super) struct StoredResultChanged {
     pub(super) success_count: u32,
     #[prost(uint32, tag = "5")]
     pub(super) failure_count: u32,
+}
+
+/// Build data without its element; its node and task are its event's.
+#[derive(Clone, PartialEq, prost::Message)]
+pub(super) struct StoredBuildData {
+    #[prost(int64, tag = "1")]
+    pub(super) collected_date: i64,
+    #[prost(string, tag = "2")]
+    pub(super) generator: String,
+    #[prost(string, tag = "3")]
+    pub(super) data_format: String,
 }
 
 #[derive(Clone, PartialEq, prost::Message)]

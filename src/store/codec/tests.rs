@@ -9,7 +9,7 @@ use super::*;
 use crate::domain::event::{EventKind, Subject};
 use crate::domain::node_filter::{FilterType, NodeFilter, NodeFilterSet};
 use crate::domain::{
-    Action, Cause, Detail, Message, Outcome, Reason, ResultStatus, StepKind, TaskStatus,
+    Action, BuildData, Cause, Detail, Message, Outcome, Reason, ResultStatus, StepKind, TaskStatus,
 };
 
 fn labels() -> Arc<BTreeMap<String, String>> {
@@ -114,6 +114,14 @@ fn events() -> Vec<Event> {
         },
         EventKind::TaskFinished(Box::new(task.clone())),
         EventKind::TaskPurged(task.created),
+        EventKind::BuildDataAdded(Box::new(BuildData {
+            node_name: Arc::from("n1"),
+            task_id: task.task_id,
+            collected_date: task.created,
+            generator: Arc::from("redfish"),
+            data_format: Arc::from("application/json"),
+            data_element: None,
+        })),
     ];
     let befores = [None, Some((TaskStatus::Running, ResultStatus::Incomplete))];
     kinds
@@ -170,13 +178,15 @@ fn a_commit_is_read_back_and_its_messages_get_their_sequences() {
             | EventKind::StatusChanged { task, .. } => {
                 task.detail.as_mut().unwrap().messages[1].sequence = 1001;
             }
-            EventKind::ResultChanged { .. } | EventKind::TaskPurged(_) => {}
+            EventKind::ResultChanged { .. }
+            | EventKind::TaskPurged(_)
+            | EventKind::BuildDataAdded(_) => {}
         }
     }
     assert_eq!(commit.events, expected);
     assert_eq!(commit.progress, progress);
     assert_eq!(*commit.facts, facts());
-    assert_eq!(commit.last_sequence(), 1006);
+    assert_eq!(commit.last_sequence(), 1007);
 }
 
 #[test]

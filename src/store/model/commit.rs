@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use super::super::apply::{LockedRoot, MessageRow, Rows};
+use super::super::apply::{BuildDataRow, LockedRoot, MessageRow, Rows};
 use super::super::create_batch::{created_events, queue};
 use super::super::error::{Error, WriteError};
 use super::super::read::View;
@@ -175,6 +175,7 @@ impl Tables {
                 progress,
                 events: root.events,
                 messages: rows.messages,
+                build_data: rows.build_data,
                 payload: None,
             });
             let first = commit.first_sequence;
@@ -206,6 +207,9 @@ impl Tables {
         {
             message.sequence = first_sequence + event as i64;
             self.messages.insert(message.sequence, (task_id, message));
+        }
+        for BuildDataRow { event, data, .. } in events.build_data {
+            self.build_data.insert(first_sequence + event as i64, data);
         }
         let mut commit = Commit {
             root_task_id: events.root_task_id,

@@ -24,6 +24,8 @@ mod model;
 #[path = "../../../tests/store/tree.rs"]
 mod tree;
 
+#[path = "../../../tests/store/build_data.rs"]
+mod build_data;
 #[path = "../../../tests/store/claim.rs"]
 mod claim;
 #[path = "../../../tests/store/create.rs"]

@@ -83,6 +83,8 @@ impl Tables {
         self.roots.remove(&root);
         let tree = self.tree(root, None);
         self.messages.retain(|_, (about, _)| !tree.contains(about));
+        self.build_data
+            .retain(|_, data| !tree.contains(&data.task_id));
         for id in tree {
             self.tasks.remove(&id);
             self.children.remove(&id);

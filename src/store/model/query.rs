@@ -4,12 +4,14 @@ use std::ops::Bound;
 use std::sync::Arc;
 
 use super::super::read::{
-    JournalPage, JournalScope, ListPage, ListPosition, MessageQuery, Order, SnapshotScope, Tree,
-    View,
+    BuildDataPage, BuildDataQuery, JournalPage, JournalScope, ListPage, ListPosition, MessageQuery,
+    Order, SnapshotScope, Tree, View,
 };
 use super::tables::Tables;
 use crate::domain::event::EventKind;
-use crate::domain::{Commit, Message, ResultStatus, Task, TaskFilter, TaskId, TaskStatus};
+use crate::domain::{
+    BuildData, Commit, Message, ResultStatus, Task, TaskFilter, TaskId, TaskStatus,
+};
 
 /// The most commits of a page of the journal.
 const MAX_PAGE_COMMITS: usize = 512;
@@ -90,6 +92,58 @@ impl Tables {
             .take(usize::try_from(query.limit).unwrap_or(usize::MAX))
             .cloned()
             .collect()
+    }
+
+    pub(super) fn list_build_data(&self, query: &BuildDataQuery) -> BuildDataPage {
+        let below = query.task.map(|task| self.tree(task.task_id, None));
+        let within = |data: &BuildData| {
+            below
+                .as_ref()
+                .is_none_or(|tree| tree.contains(&data.task_id))
+        };
+        let site = |data: &BuildData| {
+            let root = self.tasks.get(&data.task_id)?.root_task_id;
+            self.roots.get(&root)?.site.clone()
+        };
+        let is_latest = |sequence: i64, data: &BuildData| {
+            let mut later = self
+                .build_data
+                .range((Bound::Excluded(sequence), Bound::Unbounded));
+            !later.any(|(_, other)| {
+                (&other.node_name, &other.generator) == (&data.node_name, &data.generator)
+                    && within(other)
+                    && (below.is_some() || site(other) == site(data))
+            })
+        };
+        let of = |wanted: &Option<String>, text: &str| {
+            wanted.as_ref().is_none_or(|wanted| wanted == text)
+        };
+        let found: Vec<(i64, BuildData)> = self
+            .build_data
+            .range((Bound::Excluded(query.after), Bound::Unbounded))
+            .filter(|(_, data)| within(data))
+            .filter(|(_, data)| of(&query.node_name, &data.node_name))
+            .filter(|(_, data)| of(&query.generator, &data.generator))
+            .filter(|(sequence, data)| !query.latest || is_latest(**sequence, data))
+            .map(|(sequence, data)| (*sequence, data.clone()))
+            .collect();
+        let mut page = BuildDataPage {
+            entries: Vec::new(),
+            more: false,
+        };
+        let mut left = query.element_bytes.unwrap_or(usize::MAX);
+        for (sequence, mut data) in found {
+            let bytes = data.data_element.as_deref().map_or(0, str::len);
+            let fits = query.element_bytes.is_none() || bytes <= left || page.entries.is_empty();
+            if page.entries.len() as u64 == query.limit || !fits {
+                page.more = true;
+                break;
+            }
+            left = left.saturating_sub(bytes);
+            data.data_element = data.data_element.filter(|_| query.element_bytes.is_some());
+            page.entries.push((sequence, data));
+        }
+        page
     }
 
     pub(super) fn queued_roots(&self) -> u64 {

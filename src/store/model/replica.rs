@@ -13,8 +13,8 @@ use super::super::claim::Wanted;
 use super::super::error::{Error, WriteError};
 use super::super::purge::{PurgePart, PurgePreview, PurgeQuery, PurgedPart};
 use super::super::read::{
-    Clock, JournalPage, JournalScope, ListPage, ListPosition, MessageQuery, Order, SnapshotScope,
-    Tree, View,
+    BuildDataPage, BuildDataQuery, Clock, JournalPage, JournalScope, ListPage, ListPosition,
+    MessageQuery, Order, SnapshotScope, Tree, View,
 };
 use super::super::snapshot::Sink;
 use super::super::write::{
@@ -222,6 +222,11 @@ impl Replica {
         query: MessageQuery,
     ) -> Result<Vec<(TaskId, Message)>, Error> {
         self.read(move |tables| tables.list_messages(&query)).await
+    }
+
+    pub(crate) async fn build_data(&self, query: BuildDataQuery) -> Result<BuildDataPage, Error> {
+        self.read(move |tables| tables.list_build_data(&query))
+            .await
     }
 
     pub(crate) async fn preview_purge(&self, query: PurgeQuery) -> Result<PurgePreview, Error> {

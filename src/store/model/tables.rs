@@ -7,7 +7,9 @@ use super::super::read::{Clock, View};
 use super::super::write::{NodeLock, RequestKey};
 use crate::clock;
 use crate::domain::task::{LIST_LIMIT, MESSAGE_LIST_LIMIT};
-use crate::domain::{Commit, Detail, InstanceId, Message, ResultStatus, Task, TaskId, Timestamp};
+use crate::domain::{
+    BuildData, Commit, Detail, InstanceId, Message, ResultStatus, Task, TaskId, Timestamp,
+};
 
 /// The tables.
 pub(super) struct Tables {
@@ -18,6 +20,8 @@ pub(super) struct Tables {
     pub(super) children: BTreeMap<TaskId, BTreeMap<u32, TaskId>>,
     /// By sequence, with the task that each is about.
     pub(super) messages: BTreeMap<i64, (TaskId, Message)>,
+    /// By the sequence of its event.
+    pub(super) build_data: BTreeMap<i64, BuildData>,
     /// By last sequence.
     pub(super) journal: BTreeMap<i64, Arc<Commit>>,
     pub(super) clock: Clock,
@@ -54,6 +58,7 @@ impl Default for Tables {
             roots: BTreeMap::new(),
             children: BTreeMap::new(),
             messages: BTreeMap::new(),
+            build_data: BTreeMap::new(),
             journal: BTreeMap::new(),
             clock: Clock {
                 last: 0,
@@ -114,6 +119,7 @@ impl Tables {
     pub(super) fn count(&self, table: &str) -> usize {
         match table {
             "tasks" => self.tasks.len(),
+            "build_data" => self.build_data.len(),
             "designs" => self.designs.len(),
             "node_locks" => self.locks.len(),
             "node_lock_waiters" => self.waiters.len(),

@@ -2,7 +2,9 @@
 
 use drydock::domain::state::{Level, may_move};
 use drydock::domain::{Cause, ResultStatus, TaskStatus};
-use drydock::proto::v1::{ResultChanged, Status, StatusChanged, StatusMessage, Task, TaskEvent};
+use drydock::proto::v1::{
+    BuildDataAdded, ResultChanged, Status, StatusChanged, StatusMessage, Task, TaskEvent,
+};
 
 use super::known::Known;
 use super::message::{check_envelope, check_lists, result, status};
@@ -149,6 +151,23 @@ impl Checker {
         }
         known.messages += 1;
         known.errors += i32::from(message.error.unwrap_or_default());
+        Ok(())
+    }
+
+    pub(super) fn build_data_added(&self, event: &TaskEvent, added: &BuildDataAdded) -> Check {
+        if self.known(event)?.finished.is_some() {
+            return Err("the task is over".to_owned());
+        }
+        let data = added.build_data.as_ref().ok_or("it has no build data")?;
+        if data.task_id != event.task_id {
+            return Err(format!("it was collected by {}", data.task_id));
+        }
+        if data.node_name.is_empty() || data.generator.is_empty() || data.collected_date.is_none() {
+            return Err("it does not say of what, by what or when".to_owned());
+        }
+        if !data.data_element.is_empty() {
+            return Err("it has the element".to_owned());
+        }
         Ok(())
     }
 

@@ -170,7 +170,7 @@ impl Checker {
             Arm::StatusChanged(change) => self.status_changed(event, change),
             Arm::ResultChanged(change) => self.result_changed(event, change),
             Arm::MessageAdded(message) => self.message_added(event, message),
-            Arm::BuildDataAdded(_) => self.known(event).map(drop),
+            Arm::BuildDataAdded(added) => self.build_data_added(event, added),
             Arm::TaskFinished(task) => self.task_finished(event, task),
             Arm::TaskPurged(purged) => self.task_purged(event, purged),
             Arm::Snapshot(_)

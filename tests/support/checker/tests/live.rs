@@ -6,7 +6,10 @@ use drydock::proto::v1::{Heartbeat, StatusChanged, TaskEvent, TaskProgress};
 
 use super::super::same::difference;
 use super::super::watcher::{Beginning, End};
-use super::story::{ROOT, change, finish_of, finished, good, moved, place, read, running_of, task};
+use super::story::{
+    ROOT, change, collected, collection, finish_of, finished, good, moved, place, read, running_of,
+    task,
+};
 
 #[test]
 fn a_good_history_is_accepted_to_its_end() {
@@ -182,6 +185,29 @@ const BROKEN: &[Case] = &[
         "the task is over",
     ),
     (
+        "build data of a task that is over",
+        |events| {
+            let (place, end) = (collection(events), finish_of(events, "a1"));
+            moved(events, place, end);
+        },
+        "the task is over",
+    ),
+    (
+        "build data that another task collected",
+        |events| collected(events).task_id = "b1".to_owned(),
+        "it was collected by b1",
+    ),
+    (
+        "build data of nothing",
+        |events| collected(events).generator.clear(),
+        "it does not say of what, by what or when",
+    ),
+    (
+        "build data with its element",
+        |events| collected(events).data_element = "{}".to_owned(),
+        "it has the element",
+    ),
+    (
         "a missing token",
         |events| events[7].resume_token.clear(),
         "it has no resume_token",
@@ -323,9 +349,9 @@ fn histories_differ_by_what_was_committed_alone() {
     });
     assert_eq!(difference(&events, &other), None);
     other.push(end);
-    assert!(difference(&events, &other).is_some_and(|text| text.starts_with("event 27 ")));
+    assert!(difference(&events, &other).is_some_and(|text| text.starts_with("event 28 ")));
     other.truncate(other.len() - 3);
-    assert!(difference(&events, &other).is_some_and(|text| text.starts_with("event 26 ")));
+    assert!(difference(&events, &other).is_some_and(|text| text.starts_with("event 27 ")));
     let mut other = events.clone();
     other.swap(4, 5);
     assert!(difference(&events, &other).is_some_and(|text| text.starts_with("event 4 ")));

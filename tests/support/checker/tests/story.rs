@@ -3,8 +3,8 @@
 use drydock::domain::{Cause, ResultStatus, TaskStatus};
 use drydock::proto::v1::task_event::Event as Arm;
 use drydock::proto::v1::{
-    SnapshotComplete, Status, StatusChanged, StatusDetails, StatusMessage, Task, TaskAction,
-    TaskEvent,
+    BuildData, BuildDataAdded, SnapshotComplete, Status, StatusChanged, StatusDetails,
+    StatusMessage, Task, TaskAction, TaskEvent,
 };
 
 use super::super::watcher::{Beginning, Checker, Scope};
@@ -108,6 +108,19 @@ impl Story {
         details.error_count = details.error_count.map(|count| count + i32::from(error));
     }
 
+    fn collects(&mut self, task: &Task) {
+        let build_data = BuildData {
+            node_name: task.node_name.clone(),
+            task_id: task.task_id.clone(),
+            collected_date: Some(prost_types::Timestamp::default()),
+            generator: "redfish".to_owned(),
+            data_format: "application/json".to_owned(),
+            data_element: String::new(),
+        };
+        let build_data = Some(build_data);
+        self.tell(task, Arm::BuildDataAdded(BuildDataAdded { build_data }));
+    }
+
     fn ends(&mut self, task: &mut Task, successes: &[&str], failures: &[&str]) {
         self.moves(task, TaskStatus::Complete, Cause::Executor);
         let result = task.result.as_mut().expect("a result");
@@ -125,7 +138,7 @@ impl Story {
     }
 }
 
-/// From the creation to the end, 27 events.
+/// From the creation to the end, 28 events.
 pub(super) fn good() -> Vec<TaskEvent> {
     let mut story = Story {
         events: Vec::new(),
@@ -141,6 +154,7 @@ pub(super) fn good() -> Vec<TaskEvent> {
     let mut b = story.starts("b", ROOT);
     let mut b1 = story.starts("b1", "b");
     story.says(&mut b1, true);
+    story.collects(&a1);
     story.ends(&mut a1, &["a"], &[]);
     story.ends(&mut a, &["a"], &[]);
     story.ends(&mut b1, &[], &["b"]);
@@ -188,6 +202,19 @@ pub(super) fn finished(event: &mut TaskEvent) -> &mut Task {
     match &mut event.event {
         Some(Arm::TaskFinished(task)) => task,
         other => panic!("not an end: {other:?}"),
+    }
+}
+
+/// Where what the step `a1` collected is told.
+pub(super) fn collection(events: &[TaskEvent]) -> usize {
+    place(events, "a1", |arm| matches!(arm, Arm::BuildDataAdded(_)))
+}
+
+pub(super) fn collected(events: &mut [TaskEvent]) -> &mut BuildData {
+    let place = collection(events);
+    match &mut events[place].event {
+        Some(Arm::BuildDataAdded(added)) => added.build_data.as_mut().expect("build data"),
+        other => panic!("not build data: {other:?}"),
     }
 }
 
