@@ -20,6 +20,9 @@ pub const MAX_STEP_BYTES: usize = 512 * 1024;
 /// The most items of one step: one for each generator that a step asks, with room to spare.
 pub const MAX_ITEMS: usize = 16;
 
+/// The items of one step that are looked at. Nobody reads more reasons why something is not kept.
+const MAX_LOOKED_AT: usize = 4 * MAX_ITEMS;
+
 /// The longest name of a generator and of a format, in bytes. Both are a few words at the most.
 pub const MAX_NAME_BYTES: usize = 127;
 
@@ -100,7 +103,7 @@ pub fn sort_out(collected: &[Collected], of_node: bool) -> (Vec<Collected>, Vec<
     let mut kept: Vec<Collected> = Vec::new();
     let mut refused = Vec::new();
     let mut bytes = 0;
-    for item in collected {
+    for item in collected.iter().take(MAX_LOOKED_AT) {
         let length = item.data_element.len();
         let why = if !of_node {
             Some(Unfit::NoNode)
@@ -123,6 +126,12 @@ pub fn sort_out(collected: &[Collected], of_node: bool) -> (Vec<Collected>, Vec<
                 kept.push(item.clone());
             }
         }
+    }
+    if let Some(item) = collected.get(MAX_LOOKED_AT) {
+        refused.push(NotKept {
+            generator: shown(&item.generator),
+            why: Unfit::Step,
+        });
     }
     (kept, refused)
 }

@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use super::redaction::redacted;
 use super::{DriverError, ErrorKind, Progress};
+use crate::domain::build_data::MAX_ELEMENT_BYTES;
 use crate::secret::{Secret, SecretError};
 
 /// The most of a device's own text that is passed on (api contract, "Sizes").
@@ -151,20 +152,30 @@ pub fn without_secrets(
     }
 }
 
-/// Takes secrets out of a document, and leaves it one of its format where that is JSON.
-fn clean_document(document: &mut String, secrets: &[&Secret]) {
-    let (clean, _) = redacted(document, secrets, usize::MAX);
-    if clean == *document {
+/// Takes secrets out of a document, and leaves it one of its format where that is JSON and they are
+/// texts in it. One that is too large to be kept is left as it is: it is kept nowhere, and only its
+/// length is told.
+pub(super) fn clean_document(document: &mut String, secrets: &[&Secret]) {
+    if document.len() > MAX_ELEMENT_BYTES {
+        return;
+    }
+    let clean = |text: &str| redacted(text, secrets, usize::MAX).0;
+    let plain = clean(document);
+    if plain == *document {
         return;
     }
     *document = match serde_json::from_str::<Value>(document) {
         Ok(mut value) => {
-            each_text(&mut value, &|text: &mut String| {
-                *text = redacted(text, secrets, usize::MAX).0;
-            });
-            value.to_string()
+            each_text(&mut value, &|text: &mut String| *text = clean(text));
+            let document = value.to_string();
+            // A secret may also stand there as a number.
+            if clean(&document) == document {
+                document
+            } else {
+                plain
+            }
         }
-        Err(_no_json) => clean,
+        Err(_no_json) => plain,
     };
 }
 
@@ -172,9 +183,14 @@ fn each_text(value: &mut Value, change: &impl Fn(&mut String)) {
     match value {
         Value::String(text) => change(text),
         Value::Array(items) => items.iter_mut().for_each(|item| each_text(item, change)),
-        Value::Object(fields) => fields
-            .values_mut()
-            .for_each(|field| each_text(field, change)),
+        Value::Object(fields) => {
+            let named = std::mem::take(fields).into_iter();
+            fields.extend(named.map(|(mut name, mut field)| {
+                change(&mut name);
+                each_text(&mut field, change);
+                (name, field)
+            }));
+        }
         Value::Null | Value::Bool(_) | Value::Number(_) => {}
     }
 }
@@ -270,6 +286,19 @@ mod tests {
         let error = DriverError::permanent(ErrorKind::Failed, said());
         let error = without_secrets(Err(error), &[&secret]).unwrap_err();
         assert_eq!(error.message, "it is [redacted]");
+    }
+
+    #[test]
+    fn a_document_has_no_secret_as_a_name_or_a_number() {
+        let secret = Secret::new("123456".to_owned());
+        let cleaned = |document: &str| {
+            let mut document = document.to_owned();
+            clean_document(&mut document, &[&secret]);
+            document
+        };
+        assert_eq!(cleaned(r#"{"123456":1}"#), r#"{"[redacted]":1}"#);
+        assert_eq!(cleaned(r#"{"pin":123456}"#), r#"{"pin":[redacted]}"#);
+        assert_eq!(cleaned("pin 123456"), "pin [redacted]");
     }
 
     #[test]

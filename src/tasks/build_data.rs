@@ -64,7 +64,14 @@ impl Tasks {
                 after: part.after,
                 limit: part.limit,
             };
-            Ok(store.build_data(query).await?)
+            let page = store.build_data(query).await?;
+            if let Some(task_id) = of.task_id
+                && page.entries.is_empty()
+                && store.task(task_id, View::Basic).await?.is_none()
+            {
+                return Err(missing(&store, task_id).await);
+            }
+            Ok(page)
         })
         .await
     }

@@ -59,7 +59,7 @@ const BOOT_MODES: [(&str, BootMode); 2] = [("uefi", BootMode::Uefi), ("bios", Bo
 
 impl Ipmi {
     pub(super) fn read(reader: &mut Reader) -> Self {
-        let ipmitool = reader.path(PROGRAM_KEY, "that of `PATH`", PROGRAM_IS);
+        let ipmitool = reader.path(PROGRAM_KEY, "from PATH", PROGRAM_IS);
         Self {
             ipmitool: ipmitool.unwrap_or_else(|| PathBuf::from(PROGRAM)),
             cipher_suite: reader.token("drivers.ipmi.cipher_suite", SUITES, CIPHER_SUITE),

@@ -32,6 +32,9 @@ use crate::secret::{Secret, SecretSource};
 /// what is to be done.
 const TURN_AGAIN: Duration = Duration::from_millis(250);
 
+/// How soon a power cycle that met an error in the middle is gone on with.
+const AFTER_TROUBLE: Duration = Duration::from_secs(1);
+
 /// How often in a row a poll may meet an error that may pass: as often as a step is started.
 const MAX_UNANSWERED: u32 = 4;
 
@@ -160,7 +163,9 @@ impl<P: Protocol> Bmcs<P> {
         let mut steps = plan::steps(call.action).iter();
         let manner = Manner {
             graceful: self.limits.graceful_shutdown,
-            from_network: steps.any(|step| step.kind == StepKind::SetNodeBoot),
+            // Nobody has cycled the power of a tree that never had another owner.
+            from_network: call.epoch > FIRST_EPOCH
+                && steps.any(|step| step.kind == StepKind::SetNodeBoot),
         };
         let outcome = power::go_on(session, &mut cycle, manner, until).await;
         match &outcome {
@@ -236,7 +241,16 @@ impl<P: Protocol> Driver for Bmcs<P> {
         if call.step == StepKind::PowerCycleNode && self.cycles.get(call.task_id).is_none() {
             self.cycles.put(call.task_id, Cycle::new());
         }
-        self.go_on(call).await
+        match self.go_on(call).await {
+            // The poll goes on with it: a start that fails for good would leave the node off.
+            Err(error) if !error.transient && self.not_left_off(call, error.clone()).transient => {
+                Ok(Progress::Running {
+                    poll_after: AFTER_TROUBLE,
+                    message: Some(error.message),
+                })
+            }
+            answer => answer,
+        }
     }
 
     async fn poll(&self, call: &StepCall) -> Result<Progress, DriverError> {

@@ -43,7 +43,7 @@ pub(super) async fn set_network(bmc: &Conversation<'_>) -> Result<Progress, Driv
 /// show it, is not asked for anything.
 pub(super) async fn keep(bmc: &Conversation<'_>) -> Result<(), DriverError> {
     match read(bmc).await? {
-        Some(flags) if !flags.network => set(bmc).await,
+        Some(flags) if !(flags.network && flags.valid) => set(bmc).await,
         Some(_) | None => Ok(()),
     }
 }

@@ -87,7 +87,7 @@ pub(super) async fn poll(
         return Ok(running(session, &node));
     }
     match (&node.provision_state, mark.verb) {
-        (State::Available, _) if inspect => prepared(session, &node).await,
+        (State::Available, Verb::Provide) if inspect => prepared(session, &node).await,
         (State::Available, _) => Ok(done(&node, "available")),
         (State::Manageable, Verb::Manage) => ask(session, call, &node, after_manage(inspect)).await,
         (State::Manageable, Verb::Inspect) => ask(session, call, &node, Verb::Provide).await,

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use super::super::DriverError;
+use super::super::{DriverError, ErrorKind};
 use super::client::Session;
 use super::error::ApiError;
 use super::microversion::Microversion;
@@ -44,6 +44,10 @@ impl Session<'_> {
                 lacking: None,
             }),
             Err(error) if error.is_missing() => Ok(lacking("its inspection left none".to_owned())),
+            // Ironic's own store is broken, and may be so for long.
+            Err(error) if error.meaning.kind == ErrorKind::Failed => {
+                Ok(lacking(error.meaning.message))
+            }
             Err(error) if error.meaning.transient => Err(error.meaning),
             Err(error) => Ok(lacking(error.meaning.message)),
         }

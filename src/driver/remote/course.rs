@@ -183,7 +183,9 @@ impl Remote {
         let secrets = exchange.secrets();
         // It was we who began it, and nobody wants it to stop.
         let ours = match followed.stage {
-            Stage::Sent | Stage::Begun | Stage::Again => !followed.cancelled,
+            Stage::Sent | Stage::Begun | Stage::Again => {
+                !followed.cancelled && !self.is_cancelled(call)
+            }
             Stage::Unsent | Stage::Found | Stage::Done(_) => false,
         };
         let name = &self.options.name;
@@ -237,6 +239,7 @@ impl Remote {
     fn again(&self, call: &StepCall, followed: &Followed) {
         let again = Followed {
             stage: Stage::Again,
+            cancelled: followed.cancelled || self.is_cancelled(call),
             ..followed.clone()
         };
         self.followed.put(call.task_id, again);
@@ -288,6 +291,7 @@ impl Remote {
             // It may be newer than we are.
             None => None,
         };
+        followed.cancelled |= self.is_cancelled(call);
         self.followed.put(call.task_id, followed.clone());
         Ok(message.map(|text| running(Duration::ZERO, Some(text))))
     }

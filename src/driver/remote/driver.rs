@@ -51,6 +51,22 @@ impl Remote {
         known.filter(|known| known.epoch == call.epoch)
     }
 
+    /// Takes note that the step is to stop.
+    fn note_cancelled(&self, call: &StepCall) {
+        if let Some(known) = self.known(call) {
+            let cancelled = Followed {
+                cancelled: true,
+                ..known
+            };
+            self.followed.put(call.task_id, cancelled);
+        }
+    }
+
+    /// Whether it was asked to stop, maybe while another call was in flight.
+    pub(super) fn is_cancelled(&self, call: &StepCall) -> bool {
+        self.known(call).is_some_and(|known| known.cancelled)
+    }
+
     pub(super) fn is_repeatable(&self, call: &StepCall) -> bool {
         match self.policy(call) {
             Policy::Observe | Policy::Converge => true,
@@ -126,7 +142,17 @@ impl Driver for Remote {
         let mut exchange = self.exchange(call).await?;
         match self.inspect(&mut exchange, call).await? {
             Some(State::NotBegun(_) | State::Interrupted(_)) => Ok(Mark::Absent),
-            Some(State::Running(_) | State::Ended(_)) => Ok(Mark::Present),
+            Some(State::Running(_) | State::Ended(_)) => {
+                // From here on it is ours: what stops half-way is gone on with.
+                if let Some(known) = self.known(call) {
+                    let adopted = Followed {
+                        stage: Stage::Begun,
+                        ..known
+                    };
+                    self.followed.put(call.task_id, adopted);
+                }
+                Ok(Mark::Present)
+            }
             Some(State::Unknown(unknown)) => Err(self.cannot_tell(&unknown, &exchange.secrets())),
             Some(State::Fenced(fenced)) => Err(self.link.callee().fenced(call.epoch, fenced.epoch)),
             None => Err(self.link.callee().nonsense("a state that is none we know")),
@@ -134,16 +160,12 @@ impl Driver for Remote {
     }
 
     async fn cancel(&self, call: &StepCall) -> Result<(), DriverError> {
+        // Before anything is sent: what stops half-way meanwhile is not gone on with.
+        self.note_cancelled(call);
         let mut exchange = self.exchange(call).await?;
         if self.known(call).is_none() {
             self.inspect(&mut exchange, call).await?;
-        }
-        if let Some(known) = self.known(call) {
-            let cancelled = Followed {
-                cancelled: true,
-                ..known
-            };
-            self.followed.put(call.task_id, cancelled);
+            self.note_cancelled(call);
         }
         let answer = exchange.cancel(request::attempt(call)).await?;
         match answer.fenced {

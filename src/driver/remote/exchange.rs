@@ -128,7 +128,11 @@ impl<'a> Exchange<'a> {
         match timeout_at(until, stream.0.message()).await {
             Ok(Ok(Some(update))) => Ok(Read::Update(update)),
             Ok(Ok(None)) => Ok(Read::Ended),
-            Ok(Err(status)) => Err(self.failed(&status)),
+            Ok(Err(status)) => Err(DriverError {
+                // A stream was opened, whatever it ends with.
+                not_sent: false,
+                ..self.failed(&status)
+            }),
             Err(_) => Ok(Read::Nothing),
         }
     }
@@ -182,7 +186,11 @@ impl<'a> Exchange<'a> {
         match answer {
             Ok(Ok(answer)) => Ok(Some(answer.into_inner())),
             Ok(Err(status)) => self.again_after(&status, is_last).await.map(|()| None),
-            Err(_) => Err(self.late()),
+            Err(_) => {
+                // Its machine may be gone without a word: the next call asks over a new connection.
+                self.link.lost(&self.session);
+                Err(self.late())
+            }
         }
     }
 

@@ -44,7 +44,7 @@ pub(super) async fn begin(
     let mut nodes = Vec::new();
     let mut secrets = Vec::new();
     for node in nodes_of(call, &options.name) {
-        let credential = credential(node, options, source).await?;
+        let credential = of_one(call, node, options, source).await?;
         nodes.push(described(
             node,
             credential.as_ref(),
@@ -72,7 +72,7 @@ pub(super) async fn secrets(
 ) -> Result<Vec<Secret>, DriverError> {
     let mut secrets = Vec::new();
     for node in nodes_of(call, &options.name) {
-        secrets.extend(credential(node, options, source).await?);
+        secrets.extend(of_one(call, node, options, source).await?);
     }
     Ok(secrets)
 }
@@ -91,6 +91,23 @@ fn nodes_of<'a>(call: &'a StepCall, plugin: &str) -> Vec<&'a Node> {
         .collect();
     let stride = served.len().div_ceil(SAMPLE).max(1);
     served.into_iter().step_by(stride).collect()
+}
+
+/// The password of one node. Where a step is about a whole site, one that cannot be had is no reason to
+/// ask for none: the node goes without it.
+async fn of_one(
+    call: &StepCall,
+    node: &Node,
+    options: &Options,
+    source: &SecretSource,
+) -> Result<Option<Secret>, DriverError> {
+    match credential(node, options, source).await {
+        Err(error) if call.node_name.is_none() => {
+            tracing::warn!(node = node.name, %error, "password left out");
+            Ok(None)
+        }
+        credential => credential,
+    }
 }
 
 async fn credential(

@@ -3,10 +3,11 @@
 use prost_types::value::Kind;
 use serde_json::{Map, Number, Value};
 
-use super::super::device_error::device_text;
+use super::super::device_error::{clean_document, device_text};
+use super::super::redaction;
 use super::super::{DriverError, ErrorKind, Progress, StepReport};
 use super::wire::{self, v1};
-use crate::domain::build_data::Collected;
+use crate::domain::build_data::{Collected, MAX_ITEMS};
 use crate::secret::Secret;
 
 /// The most of a report's `extra` that is kept, as JSON.
@@ -36,6 +37,8 @@ pub(super) fn outcome(
             build_data: success
                 .build_data
                 .into_iter()
+                // One more than is kept, so that it is told that there were more.
+                .take(MAX_ITEMS + 1)
                 .map(|each| collected(plugin, each, secrets))
                 .collect(),
         })),
@@ -72,8 +75,13 @@ fn collected(plugin: &str, said: v1::BuildData, secrets: &[&Secret]) -> Collecte
     Collected {
         generator: plugin.to_owned(),
         data_format: device_text(&said.data_format, secrets),
-        data_element: redacted(&said.data_element, secrets),
+        data_element: document(said.data_element, secrets),
     }
+}
+
+fn document(mut said: String, secrets: &[&Secret]) -> String {
+    clean_document(&mut said, secrets);
+    said
 }
 
 /// A report's `extra`, or how long it was if that was too long.
@@ -113,13 +121,9 @@ fn value(said: prost_types::Value, secrets: &[&Secret], depth: usize) -> Value {
     }
 }
 
-/// What a plug-in said, as it said it, but without `secrets`.
+/// What a plug-in said, as it said it, but without `secrets` in any form.
 fn redacted(said: &str, secrets: &[&Secret]) -> String {
-    let mut text = said.to_owned();
-    for secret in secrets.iter().map(|secret| secret.expose()) {
-        text = text.replace(secret, "[redacted]");
-    }
-    text
+    redaction::redacted(said, secrets, usize::MAX).0
 }
 
 #[cfg(test)]
@@ -176,6 +180,32 @@ mod tests {
             fields: [("long".to_owned(), text(&"a".repeat(MAX_EXTRA_BYTES)))].into(),
         };
         assert_eq!(extra(long, &[])["truncated_bytes"], MAX_EXTRA_BYTES + 11);
+    }
+
+    #[test]
+    fn no_form_of_a_secret_is_kept() {
+        let secret = Secret::new("12\"34".to_owned());
+        let data = serde_json::json!({"a": "is 12\"34", "b": "MTIiMzQ=", "12\"34": 1});
+        let fields = [("c".to_owned(), text("MTIiMzQ="))];
+        let success = v1::Success {
+            extra: Some(prost_types::Struct {
+                fields: fields.into(),
+            }),
+            build_data: vec![v1::BuildData {
+                data_format: "application/json".to_owned(),
+                data_element: data.to_string(),
+            }],
+            ..v1::Success::default()
+        };
+        let told = said(v1::outcome::Result::Success(success));
+        let Ok(Progress::Done(report)) = outcome("maas", told, true, &[&secret]) else {
+            panic!("a success");
+        };
+        assert_eq!(report.extra["c"], "[redacted]");
+        let element: Value = serde_json::from_str(&report.build_data[0].data_element).unwrap();
+        let expected =
+            serde_json::json!({"a": "is [redacted]", "b": "[redacted]", "[redacted]": 1});
+        assert_eq!(element, expected);
     }
 
     #[test]

@@ -157,6 +157,11 @@ pub(super) async fn apply(
             Some(_) => {}
             // Once somebody else has changed it, it is theirs.
             None if ours => {
+                // Set first, as a patch whose answer was lost is sent again, and what is not there
+                // cannot be removed.
+                if let Place::Instance(_) = place {
+                    operations.push(set(&place.path(), Value::Null));
+                }
                 operations.push(remove(&place.path()));
                 after.drop(place);
                 removed.push(place);
