@@ -1,12 +1,13 @@
 //! A plug-in in Python does every step of its nodes: watched, over TLS, and refused where it should be.
 
-use drydock::proto::v1::{ResultStatus, Task, TaskAction};
+use drydock::proto::v1::{ListBuildDataRequest, ResultStatus, Task, TaskAction};
+use serde_json::Value;
 
 use crate::design::Design;
 use crate::ironic::{assert_succeeded, run, said};
 use crate::support::client::Client;
 use crate::support::database::Database;
-use crate::vendor::{SERVED, Settings, TOKEN, Vendor};
+use crate::vendor::{SERVED, Settings, TOKEN, VENDOR, Vendor};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_plug_in_does_every_action_watched_live() {
@@ -51,6 +52,22 @@ async fn a_plug_in_does_every_action_watched_live() {
         }
         if action == TaskAction::DeployNode {
             assert_eq!(vendor.machine("n1")["installed"], 10);
+        }
+        if action == TaskAction::VerifyNode {
+            let request = ListBuildDataRequest {
+                task_id: task.task_id.clone(),
+                ..ListBuildDataRequest::default()
+            };
+            let found = client.build_data(request).await;
+            assert_eq!(found.len(), 2, "{found:?}");
+            for data in found {
+                assert_eq!(data.generator, VENDOR);
+                let found: Value = serde_json::from_str(&data.data_element).expect("JSON");
+                assert_eq!(
+                    (&found["name"], &found["power"]),
+                    (&data.node_name.into(), &"off".into())
+                );
+            }
         }
         seen.push_str(&format!("{task:?} {events:?}"));
     }

@@ -4,7 +4,7 @@ use prost_types::value::Kind;
 use serde_json::{Map, Number, Value};
 
 use super::super::device_error::{clean_document, device_text};
-use super::super::redaction;
+use super::super::redaction::redacted;
 use super::super::{DriverError, ErrorKind, Progress, StepReport};
 use super::wire::{self, v1};
 use crate::domain::build_data::{Collected, MAX_ITEMS};
@@ -97,7 +97,7 @@ fn extra(said: prost_types::Struct, secrets: &[&Secret]) -> Map<String, Value> {
 fn object(said: prost_types::Struct, secrets: &[&Secret], depth: usize) -> Map<String, Value> {
     let fields = said.fields.into_iter();
     fields
-        .map(|(name, each)| (redacted(&name, secrets), value(each, secrets, depth + 1)))
+        .map(|(name, each)| (clean(&name, secrets), value(each, secrets, depth + 1)))
         .collect()
 }
 
@@ -112,7 +112,7 @@ fn value(said: prost_types::Value, secrets: &[&Secret], depth: usize) -> Value {
         Some(Kind::NumberValue(number)) => {
             Number::from_f64(number).map_or(Value::Null, Value::Number)
         }
-        Some(Kind::StringValue(text)) => Value::String(redacted(&text, secrets)),
+        Some(Kind::StringValue(text)) => Value::String(clean(&text, secrets)),
         Some(Kind::ListValue(list)) => {
             let values = list.values.into_iter();
             values.map(|each| value(each, secrets, depth + 1)).collect()
@@ -121,9 +121,10 @@ fn value(said: prost_types::Value, secrets: &[&Secret], depth: usize) -> Value {
     }
 }
 
-/// What a plug-in said, as it said it, but without `secrets` in any form.
-fn redacted(said: &str, secrets: &[&Secret]) -> String {
-    redaction::redacted(said, secrets, usize::MAX).0
+/// What a plug-in said, as it said it, but without `secrets`.
+fn clean(said: &str, secrets: &[&Secret]) -> String {
+    // All of it: a message that came is no longer than 1 MiB.
+    redacted(said, secrets, usize::MAX).0
 }
 
 #[cfg(test)]
